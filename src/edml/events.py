@@ -26,6 +26,10 @@ OFFSET: Final = "_offset"
 """Column of every frame read from the log: the row's offset in its partition (Int64)."""
 
 
+TIMESTAMP: Final = "_timestamp"
+"""Column of every frame read from the log: the record's timestamp (Datetime in µs, UTC)."""
+
+
 class TopicPartition(NamedTuple):
     """One partition of one topic."""
 

@@ -1,0 +1,90 @@
+"""The log as the shell sees it: a port, with Kafka behind it in production and memory in tests.
+
+The contract, from which exactly-once follows:
+
+- a `Reading` carries everything that its commit needs (offsets, group metadata, the original bytes
+  of what is rejected), captured when it was read; nothing is looked up at commit time;
+- outputs, dead letters and offsets of one commit become visible together or not at all;
+- after an `Assignment`, nothing that was read before it can be committed.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from edml.events import Batch, Outputs, TopicPartition
+
+
+class AbortedError(Exception):
+    """The transaction was aborted: nothing of it is visible. Go back, and try again."""
+
+
+class FencedError(Exception):
+    """Another process has taken this instance's place: stop, and write nothing more."""
+
+
+@dataclass(frozen=True)
+class Committed:
+    """One partition's place: where to go on, and from where to feed again to rebuild the state."""
+
+    offset: int
+    rewind: int
+    note: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """The partitions that are ours from now on, and what is committed of each."""
+
+    partitions: Mapping[TopicPartition, Committed]
+
+
+class Reading(Protocol):
+    """A batch, and all that its commit needs."""
+
+    @property
+    def batch(self) -> Batch:
+        """The decoded records."""
+        ...
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing was read, not even a record that could not be decoded."""
+        ...
+
+
+R = TypeVar("R", bound=Reading)
+
+
+class Commit(Protocol):
+    """A commit on its way."""
+
+    def wait(self) -> None:
+        """Return when it is durable; raise `AbortedError` or `FencedError` when it will not be."""
+        ...
+
+
+class Log(Protocol[R]):
+    """Reads batches, and commits what a step made of them."""
+
+    def read(self, *, at_most: int, wait_s: float) -> R | Assignment:
+        """What is there now, ``at_most`` records; waits ``wait_s`` seconds for the first one."""
+        ...
+
+    def again(self, spans: Mapping[TopicPartition, tuple[int, int]]) -> Iterator[Batch]:
+        """The records from the first offset up to before the second, by partition, once more."""
+        ...
+
+    def resume(self, positions: Mapping[TopicPartition, int]) -> None:
+        """Read on from these offsets, and forget what was read ahead."""
+        ...
+
+    def commit(
+        self, reading: R, outputs: Outputs, places: Mapping[TopicPartition, Committed]
+    ) -> Commit:
+        """Begin to write outputs, the reading's rejected records, and offsets. Never raises."""
+        ...
+
+    def close(self) -> None:
+        """Leave, so that others can take over at once."""
+        ...

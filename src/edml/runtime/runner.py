@@ -1,0 +1,149 @@
+"""The one loop: read, step, write, commit.
+
+While one batch commits, the next one is read, decoded and stepped. At most one commit is under way;
+when it is aborted, the states that are newer than the committed one are dropped, and the loop goes
+on from what is committed.
+"""
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from threading import Event
+from typing import Generic
+
+from edml.events import Batch, TopicPartition
+from edml.runtime.clock import Clock, SystemClock
+from edml.runtime.component import Component, S, Step
+from edml.runtime.log import AbortedError, Assignment, Commit, Committed, Log, R
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How much is taken at once, and how long the loop waits before it ticks or tries again."""
+
+    at_most: int = 16_384
+    tick_s: float = 0.25
+    retry_s: float = 0.1
+    longest_retry_s: float = 5.0
+
+
+Watcher = Callable[[Batch, Step[S]], None]
+"""Is told of every committed step."""
+
+
+class Runner(Generic[S, R]):
+    """Runs a component on a log until it is told to stop."""
+
+    def __init__(
+        self,
+        component: Component[S],
+        log: Log[R],
+        *,
+        clock: Clock | None = None,
+        pace: Pace | None = None,
+        watch: Watcher[S] | None = None,
+    ) -> None:
+        self._component = component
+        self._log = log
+        self._clock = clock or SystemClock()
+        self._pace = pace or Pace()
+        self._watch = watch
+        self._committed: S = component.initial()
+        self._positions: dict[TopicPartition, int] = {}
+        self._flight: _Flight[S] | None = None
+        self._aborts = 0
+
+    def run(self, stop: Event) -> None:
+        """Loop until ``stop`` is set; then finish the commit under way and leave the group."""
+        try:
+            while not stop.is_set():
+                self.turn()
+                if self._aborts:
+                    stop.wait(self._retry_s())
+            self._landed()
+        finally:
+            self._log.close()
+
+    def turn(self) -> None:
+        """Read once, and begin to commit what the component makes of it."""
+        reading = self._log.read(at_most=self._pace.at_most, wait_s=self._pace.tick_s)
+        if isinstance(reading, Assignment):
+            self._landed()
+            self._take_over(reading.partitions)
+            return
+        newest = self._committed if self._flight is None else self._flight.step.state
+        step = self._component.step(newest, reading.batch, self._clock.now())
+        if self._landed() and not (reading.empty and step.outputs.empty):
+            commit = self._log.commit(reading, step.outputs, self._places(reading.batch, step))
+            self._flight = _Flight(reading.batch, step, commit)
+
+    def _landed(self) -> bool:
+        """Wait for the commit under way. False when it was aborted, and the loop has gone back."""
+        flight, self._flight = self._flight, None
+        if flight is None:
+            return True
+        try:
+            flight.commit.wait()
+        except AbortedError as error:
+            self._aborts += 1
+            logger.warning("A transaction was aborted; going back to what is committed. %s", error)
+            self._log.resume(self._positions)
+            return False
+        self._aborts = 0
+        self._committed = self._component.settle(flight.step.state)
+        self._positions |= flight.batch.positions
+        if self._watch is not None:
+            self._watch(flight.batch, flight.step)
+        return True
+
+    def _places(self, batch: Batch, step: Step[S]) -> dict[TopicPartition, Committed]:
+        """What is committed of each partition that moved, or that the step has a note of."""
+        positions = {**self._positions, **batch.positions}
+        return {
+            each: Committed(
+                offset,
+                rewind=min(step.rewind.get(each, offset), offset),
+                note=step.note.get(each.partition, {}),
+            )
+            for each, offset in positions.items()
+            if each in batch.positions or each.partition in step.note
+        }
+
+    def _take_over(self, ours: Mapping[TopicPartition, Committed]) -> None:
+        """Keep the state of the partitions that stay; rebuild the state of those that are new."""
+        stay = _unmoved(ours, self._positions)
+        state = self._component.keep(self._committed, stay)
+        fresh = {each: place for each, place in ours.items() if each.partition not in stay}
+        for each, place in sorted(fresh.items()):
+            state = self._component.restore(state, each.partition, place.note)
+        for batch in self._log.again({e: (p.rewind, p.offset) for e, p in fresh.items()}):
+            step = self._component.step(state, batch, self._clock.now())
+            state = self._component.settle(step.state)
+        self._committed = state
+        self._positions = {each: place.offset for each, place in ours.items()}
+        self._log.resume(self._positions)
+        names = ", ".join(map(str, sorted(ours))) or "no partition"
+        logger.info("%s: reading %s", self._component.name, names)
+
+    def _retry_s(self) -> float:
+        """A pause that doubles with every abort in a row."""
+        return min(self._pace.retry_s * 2.0 ** (self._aborts - 1), self._pace.longest_retry_s)
+
+
+@dataclass(frozen=True)
+class _Flight(Generic[S]):
+    """A commit under way, and what becomes of the state when it lands."""
+
+    batch: Batch
+    step: Step[S]
+    commit: Commit
+
+
+def _unmoved(
+    ours: Mapping[TopicPartition, Committed], positions: Mapping[TopicPartition, int]
+) -> frozenset[int]:
+    """The partition numbers that were ours, and of which nobody else has committed anything."""
+    moved = {each.partition for each, place in ours.items() if positions.get(each) != place.offset}
+    return frozenset(each.partition for each in ours) - moved
