@@ -145,13 +145,14 @@ class Past:
     """Events of the past, each with what became of it.
 
     ``frame`` has one row an event: every field of the event and of the outcome classes, cleaned, in
-    order of event time. ``dropped`` counts, by cause, the rows that cleaning left out; ``source`` says
-    where the rows are from.
+    order of event time. ``dropped`` counts, by cause, the rows that cleaning left out, and ``noted`` those
+    that it kept though something is missing; ``source`` says where the rows are from.
     """
 
     frame: pl.DataFrame
     dropped: Mapping[str, int]
     source: str
+    noted: Mapping[str, int] = field(default_factory=dict)
 
 
 class History(Protocol):

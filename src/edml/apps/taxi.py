@@ -4,6 +4,7 @@ A rider names a pick-up and a drop-off zone of New York City; the answer is the 
 minutes. The past is the trip records of the city's Taxi and Limousine Commission (TLC).
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -26,9 +27,11 @@ from edml.application import (
     OutcomeStream,
     Past,
 )
+from edml.errors import DataError
 from edml.events import LocalTime
+from edml.keys import row_keys
 
-LAST_ZONE = 265
+LAST_CITY_ZONE, LAST_ZONE = 263, 265
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,7 @@ class TaxiTripDropoff:
 
 
 def zones() -> pl.DataFrame:
-    """The city's zones: number, borough, and the centroid in kilometres east and north of a fixed point."""
+    """The city's zones: number, borough, and centroid (kilometres east and north of a fixed point)."""
     km_per_degree = 111.32
     cos_latitude = 0.7583  # at 40.7° north
     return pl.read_csv((files("edml.apps") / "taxi_zones.csv").read_bytes()).select(
@@ -66,7 +69,7 @@ def zones() -> pl.DataFrame:
 def features(
     trips: nw.LazyFrame[Any], lookups: Mapping[str, nw.LazyFrame[Any]]
 ) -> nw.LazyFrame[Any]:
-    """Day and hour on the wall clock, zones, passengers, and the distance between the zones' centroids."""
+    """Day and hour on the wall clock, zones, passengers, and the distance between the centroids."""
     pickup = lookups["zones"].select(
         nw.col("zone").alias("pickup_zone"),
         nw.col("borough").alias("pickup_borough"),
@@ -101,9 +104,139 @@ PICKUP_ZONE = Category("pickup_zone", range(1, LAST_ZONE + 1))
 DROPOFF_ZONE = Category("dropoff_zone", range(1, LAST_ZONE + 1))
 
 
+PLACE = "America/New_York"
+"""Where the wall stands whose clock the TLC writes down, without a zone."""
+
+RECORD = {
+    "tpep_pickup_datetime": ("pickup_local", pl.Datetime("us")),
+    "tpep_dropoff_datetime": ("dropoff_local", pl.Datetime("us")),
+    "PULocationID": ("pickup_zone", pl.Int64()),
+    "DOLocationID": ("dropoff_zone", pl.Int64()),
+    "passenger_count": ("passengers", pl.Int64()),
+}
+"""The columns of the TLC's trip records that are read: what each is called here, and its type."""
+
+ORIGIN = "edml.origin"
+"""Key in a file's metadata: what its rows are, where they are not the TLC's own."""
+
+ANOTHER_MONTH = "not of the file's month"
+_lasted = pl.col("dropoff_local") - pl.col("pickup_local")
+_lasted_in_utc = pl.col("dropoff_at") - pl.col("pickup_at")
+
+NO_TRIP = {
+    ANOTHER_MONTH: pl.col("pickup_local").dt.strftime("%Y-%m").ne_missing(pl.col("month")),
+    "no drop-off time or no zone": pl.any_horizontal(
+        pl.col("dropoff_local", "pickup_zone", "dropoff_zone").is_null()
+    ),
+    "no time between pick-up and drop-off": _lasted <= timedelta(0),
+    "longer than a day": _lasted > timedelta(days=1),
+    "across a clock change": _lasted_in_utc.ne_missing(_lasted),
+}
+"""Which rows are left out; the first cause that holds is counted.
+
+Trips of less than 1 or more than 180 minutes stay: that they don't count is the outcome's rule,
+which holds for live trips, too.
+"""
+
+FLAWED = {
+    "passengers not counted (taken as one)": pl.col("passengers").is_null(),
+    "zone unknown or outside the city": pl.max_horizontal("pickup_zone", "dropoff_zone")
+    > LAST_CITY_ZONE,
+}
+"""Which rows are kept although something is missing."""
+
+
 def history(data: Path | None, start: date, end: date) -> Past:
     """Trips that began in ``[start, end)``: the TLC's files in ``data``, or a simulated city."""
-    raise FileNotFoundError(data, start, end)
+    if data is None:
+        raise DataError("no city is simulated yet", todo="name a folder of trips with --data")
+    days = pl.date_range(start, end, closed="left", eager=True)
+    parts = [
+        clean(*read(data, month), month, start, end)
+        for month in days.dt.strftime("%Y-%m").unique(maintain_order=True)
+    ]
+    return Past(
+        frame=pl.concat(part.frame for part in parts).sort("pickup_at", "uuid"),
+        dropped=sum((Counter(part.dropped) for part in parts), Counter()),
+        noted=sum((Counter(part.noted) for part in parts), Counter()),
+        source=str(data),
+    )
+
+
+def read(folder: Path, month: str) -> tuple[pl.LazyFrame, str]:
+    """The month's trip records as they are, and what they are records of."""
+    path = folder / f"yellow_tripdata_{month}.parquet"
+    refetch = f"fetch it again with `edml data fetch --month {month}`"
+    if not path.is_file():
+        there = sorted(each.stem[-7:] for each in folder.glob("yellow_tripdata_*.parquet"))
+        raise DataError(
+            f"there are no trips of {month}" + (f", only of {', '.join(there)}" if there else ""),
+            where=str(path),
+            todo=f"fetch them with `edml data fetch --month {month}`, or name another folder",
+        )
+    try:
+        types = pl.read_parquet_schema(path)
+        origin = pl.read_parquet_metadata(path).get(ORIGIN, "TLC yellow taxi")
+    except pl.exceptions.PolarsError as error:
+        raise DataError(f"not a Parquet file: {error}", where=str(path), todo=refetch) from error
+    for name, (_, wanted) in RECORD.items():
+        type_ = types.get(name)
+        if type_ is None or not (
+            type_.is_numeric() if wanted == pl.Int64 else type_ == pl.Datetime
+        ):
+            raise DataError(
+                f"column {name!r} is {type_ or 'missing'}: expected {wanted}",
+                where=str(path),
+                todo=refetch,
+            )
+    return pl.scan_parquet(path), origin
+
+
+def clean(records: pl.LazyFrame, origin: str, month: str, start: date, end: date) -> Past:
+    """One month's trips that began in ``[start, end)``, with UTC instants and keys, unsorted."""
+    trips = (
+        records.select(pl.col(old).cast(to).alias(new) for old, (new, to) in RECORD.items())
+        .with_row_index("row")
+        .with_columns(
+            _in_utc("pickup_local").alias("pickup_at"),
+            _in_utc("dropoff_local").alias("dropoff_at"),
+            month=pl.lit(month),
+            passengers=pl.when(pl.col("passengers") > 0).then("passengers"),
+        )
+        .with_columns(
+            cause=pl.coalesce(
+                pl.when(holds).then(pl.lit(cause)) for cause, holds in NO_TRIP.items()
+            )
+        )
+        .filter(
+            pl.col("pickup_local").is_between(start, end, closed="left")
+            | (pl.col("cause") == ANOTHER_MONTH)
+        )
+        .collect()
+    )
+    kept = trips.filter(pl.col("cause").is_null())
+    return Past(
+        frame=kept.select(
+            row_keys(f"{origin} {month}", kept["row"]).alias("uuid"),
+            "pickup_at",
+            "pickup_local",
+            "pickup_zone",
+            "dropoff_zone",
+            "passengers",
+            "dropoff_at",
+        ),
+        dropped=dict(trips["cause"].drop_nulls().value_counts().iter_rows()),
+        noted=kept.select(holds.sum().alias(flaw) for flaw, holds in FLAWED.items()).row(
+            0, named=True
+        ),
+        source=origin,
+    )
+
+
+def _in_utc(column: str) -> pl.Expr:
+    """The instant of a wall time: null where the clock showed it twice, or never."""
+    wall = pl.col(column).dt.replace_time_zone(PLACE, ambiguous="null", non_existent="null")
+    return wall.dt.convert_time_zone("UTC")
 
 
 taxi = Application(
