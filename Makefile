@@ -90,20 +90,22 @@ locks: $(INSTALLED) ## renew requirements/*.txt; UPGRADE=--upgrade takes the new
 		-o requirements/bench.txt
 
 .venv/.created: requirements/setup.txt
-	sh requirements/create_venv.sh .venv "$(PYTHON)"
-	touch $@
+	@echo "Making .venv."
+	@sh requirements/create_venv.sh .venv "$(PYTHON)"
+	@touch $@
 
 .venv/.synced: .venv/.created requirements/dev.txt
-	@echo "Installing requirements/dev.txt: some 3 GB with TensorFlow, once."
-	$(EXACT) --python $(BIN)/python requirements/dev.txt
-	touch $@
+	@echo "Installing what requirements/dev.txt names: some 3 GB at the first time."
+	@$(EXACT) --python $(BIN)/python requirements/dev.txt
+	@touch $@
 
 # The version and the commands that edml installs stand in these two files.
 $(INSTALLED): .venv/.synced pyproject.toml src/edml/__init__.py
-	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
-	touch $@
+	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
 
 $(BENCH_INSTALLED): $(INSTALLED) requirements/bench.txt
-	test -x $(BENCH_PYTHON) || $(UV) venv --quiet --python $(BIN)/python .venv-bench
-	$(EXACT) --python $(BENCH_PYTHON) requirements/bench.txt
-	touch $@
+	@echo "Installing what requirements/bench.txt names into .venv-bench."
+	@test -x $(BENCH_PYTHON) || $(UV) venv --quiet --python $(BIN)/python .venv-bench
+	@$(EXACT) --python $(BENCH_PYTHON) requirements/bench.txt
+	@touch $@
