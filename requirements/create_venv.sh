@@ -25,7 +25,7 @@ find_python() {
 }
 
 if [ "$(uname -sm)" = "Darwin x86_64" ]; then
-    fail "TensorFlow and ONNX Runtime have no wheels for a Mac with an Intel processor." \
+    fail "edml needs TensorFlow, which has no wheels for a Mac with an Intel processor." \
         "  to do: use Linux (x86_64, aarch64) or a Mac with an Apple processor"
 fi
 

@@ -4,8 +4,13 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 PROJECT = Path(__file__).parent.parent
+
+# A busy machine is slow at times: how long a test may take is said by its timeout alone.
+settings.register_profile("edml", deadline=None)
+settings.load_profile("edml")
 
 
 @pytest.fixture(scope="session")
