@@ -7,7 +7,7 @@ if grep -nE '://|--(extra-)?index-url|--find-links|--trusted-host' requirements/
     echo "A lock names a place: make it again with 'make locks'." >&2
     status=1
 fi
-registries='(pypi|pythonhosted|crates|npmjs|maven|sonatype|golang|debian)[.](org|io|com)'
+registries='(pypi|pythonhosted|crates|npmjs|maven|sonatype|golang|debian)[.](org|io|com|apache)'
 if git grep --untracked -nIE "$registries"; then
     echo "A package registry's host is named: name the package only." >&2
     status=1
