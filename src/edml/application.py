@@ -171,8 +171,10 @@ class Application:
 
     ``rules`` are conditions that a good event meets, by the cause that is given when it does not.
     ``segment`` names a column that ``features`` adds, by which errors are told apart. ``lookups`` are
-    small tables that ``features`` may join. ``retention`` is how long events stay on the log: never
-    less than the wait.
+    small tables that ``features`` may join. ``window`` is the width of the windows in which errors are
+    added up. Records may arrive out of order by ``lateness``; an event time may be ``ahead`` of the
+    clock by that much (a replay runs ahead of it). ``retention`` is how long events stay on the log:
+    never less than the wait.
     """
 
     name: str
@@ -187,6 +189,7 @@ class Application:
     lookups: Mapping[str, pl.DataFrame] = field(default_factory=dict)
     window: timedelta = timedelta(minutes=10)
     lateness: timedelta = timedelta(hours=1)
+    ahead: timedelta = timedelta(days=7)
     retention: timedelta = timedelta(days=7)
 
     def __post_init__(self) -> None:

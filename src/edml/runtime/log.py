@@ -67,8 +67,11 @@ class Commit(Protocol):
 class Log(Protocol[R]):
     """Reads batches, and commits what a step made of them."""
 
-    def read(self, *, at_most: int, wait_s: float) -> R | Assignment:
-        """What is there now, ``at_most`` records; waits ``wait_s`` seconds for the first one."""
+    def read(self, *, at_most: int, wait_s: float) -> R | Assignment | None:
+        """What is there now, ``at_most`` records; waits ``wait_s`` seconds for the first one.
+
+        None means that no partition is ours at present, and nothing may be committed.
+        """
         ...
 
     def again(self, spans: Mapping[TopicPartition, tuple[int, int]]) -> Iterator[Batch]:

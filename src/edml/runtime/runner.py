@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from threading import Event
 from typing import Generic
 
+from edml.component import Component, S, Step
 from edml.events import Batch, TopicPartition
 from edml.runtime.clock import Clock, SystemClock
-from edml.runtime.component import Component, S, Step
 from edml.runtime.log import AbortedError, Assignment, Commit, Committed, Log, R
 
 logger = logging.getLogger(__name__)
@@ -69,6 +69,8 @@ class Runner(Generic[S, R]):
     def turn(self) -> None:
         """Read once, and begin to commit what the component makes of it."""
         reading = self._log.read(at_most=self._pace.at_most, wait_s=self._pace.tick_s)
+        if reading is None:
+            return
         if isinstance(reading, Assignment):
             self._landed()
             self._take_over(reading.partitions)

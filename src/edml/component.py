@@ -1,6 +1,6 @@
-"""What runs in the shell: a pure step over batches of events.
+"""What edml is made of: components, each a pure step over batches of events.
 
-Everything else in the runtime follows from `Component.step`.
+One shell runs them all (`edml.runtime`); everything in it follows from `Component.step`.
 """
 
 from collections.abc import Mapping

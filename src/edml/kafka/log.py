@@ -1,0 +1,79 @@
+"""Kafka behind the runtime's port `edml.runtime.log.Log`: a source and a sink in one group."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal
+
+from edml.events import Batch, Outputs, TopicPartition
+from edml.kafka.first_start import FirstStart
+from edml.kafka.sink import DeadLetters, Encodes, InFlight, Sink
+from edml.kafka.source import Decodes, KafkaReading, Source
+from edml.runtime.log import Assignment, Committed
+
+Guarantee = Literal["exactly_once", "at_least_once"]
+
+SESSION_TIMEOUT_MS = 10_000
+
+
+class KafkaLog:
+    """Reads and writes as one instance of one group.
+
+    ``client`` holds librdkafka properties; ``instance`` is who this process is (`identity.instance`).
+    """
+
+    def __init__(
+        self,
+        client: Mapping[str, Any],
+        *,
+        group: str,
+        instance: str,
+        inputs: Mapping[str, Decodes],
+        outputs: Mapping[str, Encodes],
+        dead_letters: DeadLetters,
+        guarantee: Guarantee = "exactly_once",
+    ) -> None:
+        self._sink = Sink(
+            client,
+            outputs,
+            dead_letters,
+            instance=instance if guarantee == "exactly_once" else None,
+            commit_offsets=self._commit_offsets,
+        )
+        self._source = Source(
+            {
+                "session.timeout.ms": SESSION_TIMEOUT_MS,
+                "heartbeat.interval.ms": SESSION_TIMEOUT_MS // 4,
+                "fetch.message.max.bytes": 10_485_760,
+                **client,
+                "group.id": group,
+                "group.instance.id": instance,
+            },
+            inputs,
+            first=FirstStart(client, outputs),
+            before_revoke=self._sink.finish,
+        )
+
+    def read(self, *, at_most: int, wait_s: float) -> KafkaReading | Assignment | None:
+        """What is there now."""
+        return self._source.read(at_most=at_most, wait_s=wait_s)
+
+    def again(self, spans: Mapping[TopicPartition, tuple[int, int]]) -> Iterator[Batch]:
+        """The records of some spans once more."""
+        return self._source.again(spans)
+
+    def resume(self, positions: Mapping[TopicPartition, int]) -> None:
+        """Read on from these offsets."""
+        self._source.resume(positions)
+
+    def commit(
+        self, reading: KafkaReading, outputs: Outputs, places: Mapping[TopicPartition, Committed]
+    ) -> InFlight:
+        """Begin to write outputs, dead letters and offsets."""
+        return self._sink.commit(reading, outputs, places)
+
+    def close(self) -> None:
+        """Finish what is under way, and leave the group."""
+        self._sink.close()
+        self._source.close()
+
+    def _commit_offsets(self, places: Mapping[TopicPartition, Committed]) -> None:
+        self._source.commit(places)

@@ -1,0 +1,222 @@
+"""The writing half of a log: outputs, dead letters and offsets, together or not at all.
+
+One transaction a batch (KIP-98, KIP-447), run in a thread of its own, so that the next batch is read
+and predicted meanwhile. A transaction that is refused is aborted at once: left open, it would block
+every reader of the topics that it has touched.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+import confluent_kafka as ck
+import polars as pl
+
+from edml.events import Outputs, TopicPartition
+from edml.kafka.source import BadRecord, KafkaReading, as_offsets
+from edml.runtime.log import AbortedError, Committed, FencedError
+
+logger = logging.getLogger(__name__)
+
+RETRY_FOR_S = 60.0
+RETRY_EVERY_S = 0.05
+POLL_S = 0.1
+
+Record = dict[str, Any]
+
+
+class Encodes(Protocol):
+    """Encodes the rows of one topic."""
+
+    def encode(self, frame: pl.DataFrame) -> list[Record]:
+        """One ``{"key": bytes, "value": bytes}`` a row."""
+        ...
+
+
+@dataclass(frozen=True)
+class DeadLetters:
+    """Where bad records go, and in whose name."""
+
+    topic: str
+    component: str
+
+    def headers(self, record: BadRecord, at: datetime) -> list[tuple[str, bytes]]:
+        """What is known about a bad record, beside its original bytes."""
+        told = {
+            "topic": record.message.topic(),
+            "partition": record.message.partition(),
+            "offset": record.message.offset(),
+            "cause": record.cause,
+            "component": self.component,
+            "time": at.isoformat(timespec="milliseconds"),
+        }
+        return [(name, str(value).encode()) for name, value in told.items()]
+
+
+class InFlight:
+    """A commit in the sink's thread."""
+
+    def __init__(self, future: "Future[None]") -> None:
+        self._future = future
+
+    def wait(self) -> None:
+        """Return when the commit is durable; raise when it is not."""
+        self._future.result()
+
+    def finish(self) -> None:
+        """Return when the commit is over, however it ended."""
+        self._future.exception()
+
+
+class Sink:
+    """Writes what steps made. With an ``instance``, in transactions; without, at least once."""
+
+    def __init__(
+        self,
+        config: Mapping[str, Any],
+        encoders: Mapping[str, Encodes],
+        dead_letters: DeadLetters,
+        *,
+        instance: str | None,
+        commit_offsets: Callable[[Mapping[TopicPartition, Committed]], None],
+    ) -> None:
+        self._encoders = encoders
+        self._dead_letters = dead_letters
+        self._transactional = instance is not None
+        self._commit_offsets = commit_offsets
+        self._undelivered: list[ck.KafkaError] = []
+        self._last: InFlight | None = None
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="commit")
+        self._producer = ck.Producer(
+            {
+                "linger.ms": 0,
+                "message.max.bytes": 10_485_760,
+                "queue.buffering.max.messages": 1_000_000,
+                "transaction.timeout.ms": 10_000,
+                **config,
+                "enable.idempotence": True,
+                "partitioner": "murmur2_random",
+                **({"transactional.id": instance} if instance is not None else {}),
+            }
+        )
+        if self._transactional:
+            self._persist(self._producer.init_transactions)
+
+    def commit(
+        self, reading: KafkaReading, outputs: Outputs, places: Mapping[TopicPartition, Committed]
+    ) -> InFlight:
+        """Begin a commit; the one before must be over."""
+        self._last = InFlight(self._thread.submit(self._commit, reading, outputs, places))
+        return self._last
+
+    def finish(self) -> None:
+        """Return when no commit is under way."""
+        if self._last is not None:
+            self._last.finish()
+
+    def close(self) -> None:
+        """Finish what is under way, and stop the thread."""
+        self.finish()
+        self._thread.shutdown()
+
+    def _commit(
+        self, reading: KafkaReading, outputs: Outputs, places: Mapping[TopicPartition, Committed]
+    ) -> None:
+        try:
+            if self._transactional:
+                self._producer.begin_transaction()
+            self._write(reading, outputs)
+            if self._transactional:
+                self._persist(
+                    self._producer.send_offsets_to_transaction, as_offsets(places), reading.group
+                )
+                self._persist(self._producer.commit_transaction)
+            else:
+                self._flush()
+                self._commit_offsets(places)
+        except ck.KafkaException as error:
+            self._give_up(error)
+
+    def _write(self, reading: KafkaReading, outputs: Outputs) -> None:
+        for topic, frame in outputs.frames.items():
+            if not frame.is_empty():
+                self._produce(topic, self._encoders[topic].encode(frame))
+        rejected = {
+            each.topic: each.frame for each in outputs.rejected if not each.frame.is_empty()
+        }
+        for record in (*reading.bad, *reading.originals(rejected)):
+            self._bury(record)
+
+    def _produce(self, topic: str, records: list[Record]) -> None:
+        """Queue every record; what a full queue leaves out is queued again when there is room."""
+        while records:
+            queued = self._producer.produce_batch(topic, records, on_delivery=self._delivered)
+            self._producer.poll(0)
+            if queued == len(records):
+                return
+            records = [_again(each) for each in records if "_error" in each]
+            self._producer.poll(POLL_S)
+
+    def _bury(self, record: BadRecord) -> None:
+        """Write a bad record to the dead letters: its original bytes, and what is known about it."""
+        logger.warning("%s: %s: to the dead letters", _where(record.message), record.cause)
+        self._producer.produce(
+            self._dead_letters.topic,
+            key=record.message.key(),
+            value=record.message.value(),
+            headers=self._dead_letters.headers(record, datetime.now(UTC)),
+            on_delivery=self._delivered,
+        )
+
+    def _delivered(self, error: ck.KafkaError | None, message: ck.Message) -> None:
+        if error is not None:
+            logger.warning("%s refuses a record: %s", message.topic(), error.str())
+            self._undelivered.append(error)
+
+    def _flush(self) -> None:
+        while self._producer.flush(POLL_S):
+            pass
+        if self._undelivered:
+            raise ck.KafkaException(self._undelivered[0])
+
+    def _give_up(self, error: ck.KafkaException) -> None:
+        """Abort, and say what became of the transaction."""
+        cause: ck.KafkaError = error.args[0]
+        self._undelivered.clear()
+        if cause.fatal():
+            raise FencedError(cause.str()) from error
+        if self._transactional:
+            try:
+                self._persist(self._producer.abort_transaction)
+            except ck.KafkaException as failure:
+                raise FencedError(failure.args[0].str()) from failure
+        raise AbortedError(cause.str()) from error
+
+    def _persist(self, call: Callable[..., None], *arguments: object) -> None:
+        """Call until it succeeds, or fails for good."""
+        until = time.monotonic() + RETRY_FOR_S
+        while True:
+            try:
+                call(*arguments)
+            except ck.KafkaException as error:
+                if not error.args[0].retriable() or time.monotonic() > until:
+                    raise
+                time.sleep(RETRY_EVERY_S)
+            else:
+                return
+
+
+def _again(record: Record) -> Record:
+    """A record as it was before it was not queued; raises what keeps it from ever being queued."""
+    error = record.pop("_error")
+    if error.code() != ck.KafkaError._QUEUE_FULL:
+        raise ck.KafkaException(error)
+    return record
+
+
+def _where(message: ck.Message) -> str:
+    return f"{message.topic()}[{message.partition()}]@{message.offset()}"

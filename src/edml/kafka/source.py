@@ -1,0 +1,270 @@
+"""The reading half of a log: batches of decoded records, and the partitions that are ours.
+
+A consumer of a group with the ``range`` assignor, which keeps partition *i* of every topic together.
+Offsets and the group's metadata are captured with each batch. What was fetched before a rebalance is
+dropped in the rebalance, and never reaches anybody.
+"""
+
+import json
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import confluent_kafka as ck
+import polars as pl
+
+from edml.errors import LogError, TopicError
+from edml.events import OFFSET, PARTITION, TIMESTAMP, Batch, TopicPartition
+from edml.kafka.codec.decode import Bad, Decoded
+from edml.runtime.log import Assignment, Committed, FencedError
+
+logger = logging.getLogger(__name__)
+
+TIMEOUT_S = 30.0
+
+
+class Decodes(Protocol):
+    """Decodes the values of one topic."""
+
+    def decode(self, values: Sequence[bytes | None]) -> Decoded:
+        """The frame of the good values, and the bad ones."""
+        ...
+
+
+@dataclass(frozen=True)
+class BadRecord:
+    """A record that cannot be decoded, and why."""
+
+    message: ck.Message
+    cause: str
+
+
+@dataclass(frozen=True)
+class KafkaReading:
+    """A batch with all that its commit needs, captured when it was read."""
+
+    batch: Batch
+    bad: tuple[BadRecord, ...] = ()
+    group: Any = None
+    messages: Mapping[str, Sequence[ck.Message]] = field(default_factory=dict)
+
+    @property
+    def empty(self) -> bool:
+        """Whether no record was read."""
+        return not self.messages
+
+    def originals(self, rejected: Mapping[str, pl.DataFrame]) -> Iterator[BadRecord]:
+        """The records behind rejected rows, by topic: frames with `PARTITION`, `OFFSET`, ``cause``."""
+        for topic, frame in rejected.items():
+            found = {(each.partition(), each.offset()): each for each in self.messages[topic]}
+            for partition, offset, cause in frame.select(PARTITION, OFFSET, "cause").iter_rows():
+                yield BadRecord(found[partition, offset], cause)
+
+
+class Source:
+    """Consumes some topics as a member of a group.
+
+    ``before_revoke`` is called when partitions are about to be taken away: what is being committed
+    must be finished when it returns. ``first`` gives the offset at which a partition begins that
+    nobody has committed.
+    """
+
+    def __init__(
+        self,
+        config: Mapping[str, Any],
+        decoders: Mapping[str, Decodes],
+        *,
+        first: Callable[[TopicPartition], int],
+        before_revoke: Callable[[], None],
+    ) -> None:
+        self._decoders = decoders
+        self._first = first
+        self._before_revoke = before_revoke
+        self._assigned: list[TopicPartition] | None = None
+        self._member = False
+        self._caught_up: set[TopicPartition] = set()
+        self._consumer = ck.Consumer(
+            {
+                **config,
+                "partition.assignment.strategy": "range",
+                "isolation.level": "read_committed",
+                "enable.auto.commit": False,
+                "enable.auto.offset.store": False,
+                "enable.partition.eof": True,
+                "auto.offset.reset": "error",
+            }
+        )
+        self._consumer.subscribe(
+            list(decoders),
+            on_assign=self._on_assign,
+            on_revoke=self._on_revoke,
+            on_lost=self._on_revoke,
+        )
+
+    def read(self, *, at_most: int, wait_s: float) -> KafkaReading | Assignment | None:
+        """What is there now; None while the group is between two assignments."""
+        messages = self._consumer.consume(1, wait_s)
+        if messages and at_most > 1:
+            messages += self._consumer.consume(at_most - 1, 0)
+        if self._assigned is not None:
+            ours, self._assigned = self._assigned, None
+            return Assignment(self._committed(ours))
+        if not self._member:
+            return None
+        return self._reading(messages)
+
+    def again(self, spans: Mapping[TopicPartition, tuple[int, int]]) -> Iterator[Batch]:
+        """The records of each span ``[first, end)`` once more; the group's assignment is untouched."""
+        left = {each: end for each, (first, end) in spans.items() if first < end}
+        self.resume({each: spans[each][0] for each in left})
+        while left and self._assigned is None:
+            messages = self._consumer.consume(10_000, 0.2)
+            reading = self._reading([m for m in messages if not _beyond(m, spans)])
+            if not reading.empty:
+                yield reading.batch
+            for message in messages:
+                each = _place(message)
+                if each in left and (_is_end(message) or message.offset() >= left[each] - 1):
+                    del left[each]
+
+    def resume(self, positions: Mapping[TopicPartition, int]) -> None:
+        """Read on from these offsets; what was fetched ahead is dropped."""
+        self._caught_up.clear()
+        self._consumer.assign(
+            [
+                ck.TopicPartition(each.topic, each.partition, offset)
+                for each, offset in positions.items()
+            ]
+        )
+
+    def commit(self, places: Mapping[TopicPartition, Committed]) -> None:
+        """Commit without a transaction, and wait for it."""
+        self._consumer.commit(offsets=as_offsets(places), asynchronous=False)
+
+    def close(self) -> None:
+        """Leave the group."""
+        self._consumer.close()
+
+    def _reading(self, messages: Sequence[ck.Message]) -> KafkaReading:
+        by_topic: dict[str, list[ck.Message]] = defaultdict(list)
+        positions: dict[TopicPartition, int] = {}
+        for message in messages:
+            if message.error() is not None:
+                self._event(message)
+                continue
+            by_topic[message.topic()].append(message)
+            positions[_place(message)] = message.offset() + 1
+        self._caught_up -= positions.keys() - {_place(m) for m in messages if _is_end(m)}
+        frames: dict[str, pl.DataFrame] = {}
+        bad: list[BadRecord] = []
+        for topic, records in by_topic.items():
+            frames[topic], faults = _decoded(self._decoders[topic], records)
+            bad += [BadRecord(records[each.row], each.cause) for each in faults]
+        return KafkaReading(
+            Batch(frames, positions, frozenset(self._caught_up)),
+            tuple(bad),
+            self._consumer.consumer_group_metadata(),
+            by_topic,
+        )
+
+    def _event(self, message: ck.Message) -> None:
+        """What the consumer has to say that is not a record."""
+        error = message.error()
+        if error.code() == ck.KafkaError._PARTITION_EOF:
+            self._caught_up.add(_place(message))
+        elif error.code() == ck.KafkaError._AUTO_OFFSET_RESET:
+            raise LogError(
+                "the committed offset is no longer on the log: what lies between was deleted",
+                where=f"{message.topic()}[{message.partition()}]@{message.offset()}",
+                todo="raise the topic's retention; to go on without the deleted records, reset the "
+                "group's offsets with `edml topics seek`",
+            )
+        elif error.code() == ck.KafkaError.UNKNOWN_TOPIC_OR_PART:
+            raise TopicError(
+                "the topic does not exist",
+                where=str(message.topic()),
+                todo="create it with `edml topics create`",
+            )
+        elif error.fatal():
+            raise FencedError(error.str())
+        else:
+            logger.warning("Kafka: %s", error.str())
+
+    def _committed(self, ours: Sequence[TopicPartition]) -> dict[TopicPartition, Committed]:
+        if not ours:
+            return {}
+        asked = [ck.TopicPartition(each.topic, each.partition) for each in ours]
+        found: dict[TopicPartition, Committed] = {}
+        for each in self._consumer.committed(asked, timeout=TIMEOUT_S):
+            place = TopicPartition(each.topic, each.partition)
+            if each.offset >= 0:
+                found[place] = _from_metadata(each.offset, each.metadata)
+            else:
+                first = self._first(place)
+                found[place] = Committed(first, first, {})
+        return found
+
+    def _on_assign(self, consumer: ck.Consumer, partitions: list[ck.TopicPartition]) -> None:
+        consumer.assign([])  # nothing is fetched before the state is ready
+        self._assigned = [TopicPartition(each.topic, each.partition) for each in partitions]
+        self._member = True
+
+    def _on_revoke(self, consumer: ck.Consumer, partitions: list[ck.TopicPartition]) -> None:
+        del partitions  # range is an eager assignor: all of them
+        self._before_revoke()
+        consumer.unassign()
+        self._member = False
+        self._assigned = None
+
+
+def as_offsets(places: Mapping[TopicPartition, Committed]) -> list[ck.TopicPartition]:
+    """Offsets with the metadata that a restart needs."""
+    return [
+        ck.TopicPartition(each.topic, each.partition, place.offset, _to_metadata(place))
+        for each, place in places.items()
+    ]
+
+
+def _to_metadata(place: Committed) -> str:
+    """At most 4 KiB (``offset.metadata.max.bytes``); the rewind is told as a distance."""
+    told: dict[str, Any] = {}
+    if place.rewind < place.offset:
+        told["back"] = place.offset - place.rewind
+    if place.note:
+        told["note"] = dict(place.note)
+    return json.dumps(told, separators=(",", ":")) if told else ""
+
+
+def _from_metadata(offset: int, metadata: str | None) -> Committed:
+    told = json.loads(metadata) if metadata else {}
+    return Committed(offset, offset - told.get("back", 0), told.get("note", {}))
+
+
+def _decoded(decoder: Decodes, records: Sequence[ck.Message]) -> tuple[pl.DataFrame, Sequence[Bad]]:
+    decoded = decoder.decode([each.value() for each in records])
+    good = records if not decoded.bad else [records[row] for row in decoded.rows.tolist()]
+    frame = decoded.frame.with_columns(
+        pl.Series(PARTITION, [each.partition() for each in good], pl.Int32),
+        pl.Series(OFFSET, [each.offset() for each in good], pl.Int64),
+        pl.Series(TIMESTAMP, [each.timestamp()[1] for each in good], pl.Int64)
+        .cast(pl.Datetime("ms", "UTC"))
+        .dt.cast_time_unit("us"),
+    )
+    return frame, decoded.bad
+
+
+def _place(message: ck.Message) -> TopicPartition:
+    return TopicPartition(message.topic(), message.partition())
+
+
+def _is_end(message: ck.Message) -> bool:
+    error = message.error()
+    return error is not None and error.code() == ck.KafkaError._PARTITION_EOF
+
+
+def _beyond(message: ck.Message, spans: Mapping[TopicPartition, tuple[int, int]]) -> bool:
+    if message.error() is not None:
+        return False
+    return bool(message.offset() >= spans[_place(message)][1])

@@ -1,0 +1,34 @@
+"""The models that serve at a moment, each in its role."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import polars as pl
+
+from edml.application import Role
+
+
+class Predicts(Protocol):
+    """A model that was admitted, bound to the columns of events and features."""
+
+    def predict(self, columns: pl.DataFrame) -> pl.Series:
+        """One prediction a row (Float64), in the label's unit."""
+        ...
+
+
+@dataclass(frozen=True)
+class ServedModel:
+    """One version in one role."""
+
+    role: Role
+    version: str
+    model: Predicts
+
+
+class Models(Protocol):
+    """Tells which models serve now. The champion comes first; empty while there is none."""
+
+    def current(self) -> Sequence[ServedModel]:
+        """An immutable snapshot: what a batch begins with is what it ends with."""
+        ...
