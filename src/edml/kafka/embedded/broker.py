@@ -9,13 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edml.errors import EmbeddedLogError
-from edml.kafka.embedded.java import jvm
+from edml.kafka.embedded.installation import Installation
+from edml.kafka.embedded.java import Caching, jvm
+from edml.kafka.embedded.ports import HOST
 
 HEAP_MB = 512
 FORMAT_HEAP_MB = 128
+FORMAT_MARKER = "-Dedml.format"
 FORMAT_TIMEOUT_S = 60
 NODE_ID = 1
-HOST = "127.0.0.1"
+CLUSTER_ID = "ZWRtbC1lbWJlZGRlZC1sbw"  # 16 bytes in base 64: it never meets another cluster
+ANSWER_TIMEOUT_S = 2.0
 YEARS_10_IN_MINUTES = 10 * 365 * 24 * 60
 
 
@@ -24,9 +28,15 @@ class Broker:
     """Where a broker keeps its data, and the ports on which it listens."""
 
     directory: Path
-    class_path: str
+    installation: Installation
     port: int
     controller_port: int
+    caching: Caching = Caching.USE
+
+    @property
+    def name(self) -> str:
+        """What a person calls it."""
+        return "Kafka"
 
     @property
     def bootstrap_servers(self) -> str:
@@ -58,15 +68,28 @@ class Broker:
 
     def command(self) -> list[str]:
         """Give back the command that runs the broker."""
-        return [*self._java(HEAP_MB), "kafka.Kafka", str(self._properties_file)]
+        java = self._java(HEAP_MB, marker=self.marker, caching=self.caching)
+        return [*java, "kafka.Kafka", str(self._properties_file)]
 
-    def _java(self, heap_mb: int) -> list[str]:
+    def answers(self) -> bool:
+        """Whether the broker answers a request for its metadata."""
+        from confluent_kafka import KafkaException
+        from confluent_kafka.admin import AdminClient
+
+        client = AdminClient({"bootstrap.servers": self.bootstrap_servers, "log_level": 0})
+        try:
+            return bool(client.list_topics(timeout=ANSWER_TIMEOUT_S).brokers)
+        except KafkaException:
+            return False
+
+    def _java(self, heap_mb: int, *, marker: str, caching: Caching) -> list[str]:
+        cache = self.installation.broker_cache
         return [
-            *jvm(heap_mb=heap_mb, marker=self.marker),
+            *jvm(heap_mb=heap_mb, marker=marker, cache=cache, caching=caching),
             f"-Dlog4j2.configurationFile={Path(__file__).with_name('log4j2.properties')}",
             f"-Dedml.broker.log={self.log_file}",
             "-cp",
-            self.class_path,
+            self.installation.class_path,
         ]
 
     @property
@@ -80,7 +103,7 @@ class Broker:
     def _format(self) -> None:
         formatted = subprocess.run(
             [
-                *self._java(FORMAT_HEAP_MB),
+                *self._java(FORMAT_HEAP_MB, marker=FORMAT_MARKER, caching=Caching.USE),
                 "kafka.tools.StorageTool",
                 "format",
                 "--config",
@@ -135,6 +158,3 @@ class Broker:
             "initial.broker.registration.timeout.ms": 60000,
             "transaction.abort.timed.out.transaction.cleanup.interval.ms": 1000,
         }
-
-
-CLUSTER_ID = "ZWRtbC1lbWJlZGRlZC1sbw"

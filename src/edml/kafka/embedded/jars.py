@@ -4,14 +4,11 @@ An interrupted download is continued where it stopped. A file gets its name only
 right, so that whatever has its name is whole.
 """
 
-import fcntl
 import hashlib
-import os
 import shutil
 import tarfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
 from pathlib import Path
 from threading import Event
 from typing import TypeAlias
@@ -31,11 +28,6 @@ TIMEOUT_S = 30.0
 SPARE_BYTES = 200_000_000
 
 
-def class_path(lock: Lock, directory: Path) -> str:
-    """Give back Kafka's Java class path."""
-    return os.pathsep.join(str(directory / jar.file_name) for jar in lock.kafka)
-
-
 def registry_directory(lock: Lock, directory: Path) -> Path:
     """Give back the directory that holds the unpacked registry."""
     return directory / f"{lock.registry.name}-{lock.registry.version}"
@@ -48,22 +40,20 @@ def missing(lock: Lock, directory: Path) -> tuple[Artefact, ...]:
     return jars if unpacked else (*jars, lock.registry)
 
 
-def fetch(lock: Lock, directory: Path, *, advance: Advance = lambda _: None) -> None:
+def fetch(lock: Lock, directory: Path, *, advance: Advance) -> None:
     """Fetch what is missing, check it and unpack the registry.
 
     Raises ``DownloadError`` when a file cannot be had or is not what the lock says.
     """
-    directory.mkdir(parents=True, exist_ok=True)
-    with _one_at_a_time(directory):
-        wanted = missing(lock, directory)
-        _check_space(wanted, directory)
-        _download_all(wanted, directory, advance)
-        if lock.registry in wanted:
-            _unpack(directory / lock.registry.file_name, registry_directory(lock, directory))
+    wanted = missing(lock, directory)
+    _check_space(wanted, directory)
+    _download_all(wanted, directory, advance)
+    if lock.registry in wanted:
+        _unpack(directory / lock.registry.file_name, registry_directory(lock, directory))
 
 
 def repositories() -> Mapping[str, str]:
-    """Give back the Maven repositories to ask: the user's own (jgo's configuration), then Central."""
+    """Give back the Maven repositories to ask: Central, and the user's own in jgo's settings."""
     from jgo.config import GlobalSettings
     from jgo.constants import MAVEN_CENTRAL_URL
 
@@ -75,13 +65,6 @@ def _is_here(artefact: Artefact, directory: Path) -> bool:
     return file.is_file() and file.stat().st_size == artefact.size
 
 
-@contextmanager
-def _one_at_a_time(directory: Path) -> Iterator[None]:
-    with (directory / ".fetch.lock").open("w") as lock_file:
-        fcntl.flock(lock_file, fcntl.LOCK_EX)
-        yield
-
-
 def _check_space(wanted: tuple[Artefact, ...], directory: Path) -> None:
     if not wanted:
         return
@@ -89,7 +72,7 @@ def _check_space(wanted: tuple[Artefact, ...], directory: Path) -> None:
     free = shutil.disk_usage(directory).free
     if free < needed:
         raise DownloadError(
-            f"not enough disk space: {needed / 1e6:.0f} MB are needed, {free / 1e6:.0f} MB are free",
+            f"not enough disk space: {needed / 1e6:.0f} MB are needed, {free / 1e6:.0f} are free",
             where=str(directory),
             todo="free some space, or set EDML_JARS to a directory on another disk",
         )
@@ -157,8 +140,8 @@ class _Download:
         raise DownloadError(
             f"{artefact.file_name} cannot be downloaded: {'; '.join(causes)}",
             where=str(self._directory),
-            todo="connect this machine to the network once and run `edml up` again: it goes on where"
-            " it stopped. Or set EDML_JARS to a directory that was filled on another machine",
+            todo="connect this machine to the network and run `edml up` again: it goes on where it"
+            " stopped. Or set EDML_JARS to a directory that was filled on another machine",
         )
 
     def _receive_from(self, url: str, artefact: Artefact, partial: Path) -> None:

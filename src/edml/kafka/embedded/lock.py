@@ -1,4 +1,4 @@
-"""The lock: every file that the embedded Kafka and registry consist of, by coordinate, size and sha256.
+"""The lock: every file of the embedded Kafka and registry, by coordinate, size and sha256.
 
 ``jars.lock.json`` beside this module is written by ``python -m edml.kafka.embedded.lock``, which
 resolves what is named below. It names no host: where the files come from is the business of whoever
@@ -72,7 +72,7 @@ def read_lock(path: Path = LOCK_FILE) -> Lock:
 
 
 def write_lock(lock: Lock, path: Path = LOCK_FILE) -> None:
-    """Write the lock, one artefact after the other in a stable order, so that a change is reviewable."""
+    """Write the lock, in a stable order, so that a change can be reviewed."""
     document = {
         "kafka": [asdict(artefact) for artefact in lock.kafka],
         "registry": asdict(lock.registry),

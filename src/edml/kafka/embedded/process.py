@@ -5,7 +5,6 @@ ours if it was started at the time that we noted and still runs the command that
 """
 
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +17,7 @@ STDIN, STDOUT, STDERR = 0, 1, 2
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """A child process; ``started_at`` in seconds since the epoch, ``marker`` is part of its command."""
+    """A child process: ``started_at`` (seconds since the epoch) with ``marker`` in its command."""
 
     pid: int
     started_at: float
@@ -35,25 +34,32 @@ class Process:
         found = self._found()
         return 0 if found is None else int(found.memory_info().rss)
 
+    def ask_to_stop(self) -> None:
+        """Ask the process to end in good order (SIGTERM)."""
+        found = self._found()
+        if found is not None:
+            found.terminate()
+            found.resume()  # a frozen process does not hear that it shall end
+
     def stop(self, *, patience_s: float) -> None:
         """Ask the process to end, and end it when it has not within ``patience_s`` seconds."""
         found = self._found()
         if found is None:
             return
-        found.terminate()
-        found.resume()  # a frozen process does not hear that it shall end
+        self.ask_to_stop()
         try:
             found.wait(patience_s)
         except psutil.TimeoutExpired:
-            found.kill()
-            found.wait()
+            self.kill()
 
     def kill(self) -> None:
         """End the process at once (SIGKILL)."""
         found = self._found()
-        if found is not None:
-            found.kill()
-            found.wait()
+        if found is None:
+            return
+        for process in (*found.children(recursive=True), found):
+            process.kill()
+        found.wait()
 
     def suspend(self) -> None:
         """Freeze the process (SIGSTOP)."""
@@ -80,7 +86,7 @@ class Process:
         return found if ours else None
 
 
-def start(command: Sequence[str], *, marker: str, output: Path) -> Process:
+def start(command: list[str], *, marker: str, output: Path) -> Process:
     """Start ``command`` in a session of its own, so that Ctrl-C in our terminal does not reach it.
 
     What it prints goes to the file ``output``. ``marker`` has to be one of its arguments.
