@@ -15,5 +15,5 @@ settings.load_profile("edml")
 
 @pytest.fixture(scope="session")
 def jars() -> Path:
-    """The directory with Kafka's jars, fetched once for all runs: that of `edml up` unless EDML_JARS is set."""
+    """Kafka's jars, fetched once for all runs: those of `edml up` unless EDML_JARS is set."""
     return Path(os.environ.get("EDML_JARS", PROJECT / ".edml" / "jars"))

@@ -1,8 +1,9 @@
 """The one declaration of a use case.
 
-An `Application` says which events ask for a prediction, which outcomes answer them, how features are
-made, which columns the wide and the deep part of the model take, and where the past is read. From
-that, every command works. What is declared wrongly fails here, at import, with the field's name.
+An `Application` says which events ask for a prediction, which outcomes answer them, how features
+are made, which columns the wide and the deep part of the model take, and where the past is read.
+From that, every command works. What is declared wrongly fails here, at import, with the field's
+name.
 """
 
 import dataclasses
@@ -31,7 +32,7 @@ OUTCOME_TIME = "outcome_time"
 
 @dataclass(frozen=True, kw_only=True)
 class EventStream:
-    """The events that ask for a prediction: topic, typed class, and the fields that hold key and event time."""
+    """The events that ask for a prediction: topic, typed class, and where key and time are."""
 
     topic: str
     schema: type
@@ -44,12 +45,13 @@ class EventStream:
 
 @dataclass(frozen=True, kw_only=True)
 class OutcomeStream:
-    """What really happened: topic, typed class, key, event time, and the label that is read from it.
+    """What really happened: topic, typed class, key, event time, and the label read from it.
 
-    ``label`` is the label's name and ``value`` the expression that computes it, over the fields of the
-    outcome and the columns ``event_time`` and ``outcome_time``. Only labels within ``valid`` (both ends
-    included, in ``unit``) count, alike in training, hold-out and scoring. ``wait`` is the longest time
-    between event and outcome that counts: an outcome matches iff 0 <= outcome time - event time <= wait.
+    ``label`` is the label's name and ``value`` the expression that computes it, over the fields of
+    the outcome and the columns ``event_time`` and ``outcome_time``. Only labels within ``valid``
+    (both ends included, in ``unit``) count, alike in training, hold-out and scoring. ``wait`` is
+    the longest time between event and outcome that counts: an outcome matches iff 0 <= outcome time
+    - event time <= wait.
     """
 
     topic: str
@@ -70,8 +72,8 @@ class OutcomeStream:
             )
         if not isinstance(self.value, nw.Expr):
             raise DeclarationError(
-                f"outcome.value is {self.value!r}: expected a narwhals expression over the outcome's "
-                f"fields, {EVENT_TIME!r} and {OUTCOME_TIME!r}"
+                f"outcome.value is {self.value!r}: expected a narwhals expression over the "
+                f"outcome's fields, {EVENT_TIME!r} and {OUTCOME_TIME!r}"
             )
         low, high = self.valid
         if not low < high:
@@ -84,7 +86,7 @@ class OutcomeStream:
 
 @dataclass(frozen=True)
 class Category:
-    """A feature with a known set of values, integers or strings; any other value is out of vocabulary."""
+    """A feature with known values, integers or strings; any other value is out of vocabulary."""
 
     name: str
     values: Sequence[int] | Sequence[str]
@@ -95,7 +97,7 @@ class Category:
             or all(isinstance(value, str) for value in self.values)
         ):
             raise DeclarationError(
-                f"Category({self.name!r}): values must be one or more integers, or one or more strings"
+                f"Category({self.name!r}): values must be one or more integers, or strings"
             )
         if len(set(self.values)) != len(self.values):
             raise DeclarationError(f"Category({self.name!r}): the same value stands twice")
@@ -132,7 +134,7 @@ class Embedding:
     def __post_init__(self) -> None:
         if self.dimension < 1:
             raise DeclarationError(
-                f"Embedding({self.category.name!r}): dimension is {self.dimension}, expected 1 or more"
+                f"Embedding({self.category.name!r}): dimension is {self.dimension}: expected >= 1"
             )
 
 
@@ -145,8 +147,9 @@ class Past:
     """Events of the past, each with what became of it.
 
     ``frame`` has one row an event: every field of the event and of the outcome classes, cleaned, in
-    order of event time. ``dropped`` counts, by cause, the rows that cleaning left out, and ``noted`` those
-    that it kept though something is missing; ``source`` says where the rows are from.
+    order of event time. ``dropped`` counts, by cause, the rows that cleaning left out, and
+    ``noted`` those that it kept though something is missing; ``source`` says where the rows are
+    from.
     """
 
     frame: pl.DataFrame
@@ -156,13 +159,15 @@ class Past:
 
 
 class History(Protocol):
-    """Reads past events in ``[start, end)`` by local date; a source is a folder, or None to simulate."""
+    """Reads past events; a source is a folder, or None to simulate."""
 
-    def __call__(self, data: Path | None, start: date, end: date) -> Past: ...
+    def __call__(self, data: Path | None, start: date, end: date) -> Past:
+        """The events of the days in ``[start, end)``, by local date."""
+        ...
 
 
 FeatureFunction = Callable[[nw.LazyFrame[Any], Mapping[str, nw.LazyFrame[Any]]], nw.LazyFrame[Any]]
-"""``features(events, lookups)`` adds columns to events, joining the declared lookup tables where needed."""
+"""``features(events, lookups)`` adds columns to events, and may join the lookup tables."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,11 +175,11 @@ class Application:
     """One use case: everything that is special to it.
 
     ``rules`` are conditions that a good event meets, by the cause that is given when it does not.
-    ``segment`` names a column that ``features`` adds, by which errors are told apart. ``lookups`` are
-    small tables that ``features`` may join. ``window`` is the width of the windows in which errors are
-    added up. Records may arrive out of order by ``lateness``; an event time may be ``ahead`` of the
-    clock by that much (a replay runs ahead of it). ``retention`` is how long events stay on the log:
-    never less than the wait.
+    ``segment`` names a column that ``features`` adds, by which errors are told apart. ``lookups``
+    are small tables that ``features`` may join. ``window`` is the width of the windows in which
+    errors are added up. Records may arrive out of order by ``lateness``; an event time may be
+    ``ahead`` of the clock by that much (a replay runs ahead of it). ``retention`` is how long
+    events stay on the log: never less than the wait.
     """
 
     name: str
@@ -206,10 +211,17 @@ class Application:
             raise DeclarationError("wide and deep are both empty: the model needs a column")
         for cause, rule in self.rules.items():
             if not isinstance(rule, nw.Expr):
-                raise DeclarationError(f"rules[{cause!r}] is {rule!r}: expected a narwhals expression")
+                raise DeclarationError(
+                    f"rules[{cause!r}] is {rule!r}: expected a narwhals expression"
+                )
         for name, table in self.lookups.items():
             if not isinstance(table, pl.DataFrame):
-                raise DeclarationError(f"lookups[{name!r}] is {type(table)}: expected a Polars DataFrame")
+                raise DeclarationError(
+                    f"lookups[{name!r}] is {type(table)}: expected a Polars DataFrame"
+                )
+        self._check_times()
+
+    def _check_times(self) -> None:
         if self.window <= timedelta(0):
             raise DeclarationError(f"window is {self.window!r}: expected a positive timedelta")
         if self.lateness < timedelta(0):

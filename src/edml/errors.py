@@ -2,8 +2,13 @@
 
 A message says what happened, where, and what to do:
 
->>> print(DataError("column 'trip_distance' is missing", where="yellow_2019-04.parquet",
-...                 todo="fetch the month again with `edml data fetch`"))
+>>> print(
+...     DataError(
+...         "column 'trip_distance' is missing",
+...         where="yellow_2019-04.parquet",
+...         todo="fetch the month again with `edml data fetch`",
+...     )
+... )
 column 'trip_distance' is missing
   where: yellow_2019-04.parquet
   to do: fetch the month again with `edml data fetch`
@@ -11,7 +16,7 @@ column 'trip_distance' is missing
 
 
 class EdmlError(Exception):
-    """What happened, where, and what to do about it. The command line prints it and exits with ``exit_code``."""
+    """What happened, where, and what to do; the command line exits with its ``exit_code``."""
 
     exit_code = 1
 
@@ -83,4 +88,4 @@ class ModelRefusedError(EdmlError):
 
 
 class TrainingError(EdmlError):
-    """A model cannot be trained: no rows, a loss that is not a number, a checkpoint that does not fit."""
+    """A model cannot be trained: no rows, no finite loss, a checkpoint that does not fit."""

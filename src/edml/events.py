@@ -1,7 +1,7 @@
-"""What is on the log, as the pure parts of edml see it: frames of decoded records with their offsets.
+"""What is on the log, as the pure parts of edml see it: frames of decoded records and offsets.
 
-An event is declared as a typed class; a batch of them is a Polars frame with one column a field and,
-beside these, where each row came from (`PARTITION`, `OFFSET`).
+An event is declared as a typed class; a batch of them is a Polars frame with one column a field
+and, beside these, where each row came from (`PARTITION`, `OFFSET`).
 """
 
 from collections.abc import Mapping
@@ -13,11 +13,11 @@ import polars as pl
 
 
 class WallClock:
-    """Marks a ``datetime`` as the time on the wall at the place of the event: no zone, no instant."""
+    """Marks a ``datetime`` as wall time at the place of the event: no zone, no instant."""
 
 
 LocalTime = Annotated[datetime, WallClock()]
-"""A field that holds local wall time (Avro ``local-timestamp-micros``); a bare ``datetime`` is an instant in UTC."""
+"""A field of local wall time (``local-timestamp-micros``); a bare ``datetime`` is UTC."""
 
 PARTITION: Final = "_partition"
 """Column of every frame read from the log: the partition that the row came from (Int32)."""
@@ -44,9 +44,10 @@ class TopicPartition(NamedTuple):
 class Batch:
     """Some records of some topics, in the order of the log within each partition.
 
-    ``frames`` holds, by topic, the records that could be decoded. ``positions`` is, by partition, the
-    offset that follows the last record of the batch, whether that record could be decoded or not.
-    An empty batch is a tick of the clock. ``caught_up`` names the partitions read to their end.
+    ``frames`` holds, by topic, the records that could be decoded. ``positions`` is, by partition,
+    the offset that follows the last record of the batch, whether that record could be decoded or
+    not. An empty batch is a tick of the clock. ``caught_up`` names the partitions read to their
+    end.
     """
 
     frames: Mapping[str, pl.DataFrame] = field(default_factory=dict)

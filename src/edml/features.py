@@ -26,8 +26,9 @@ def select(
 ) -> nw.LazyFrame[Any]:
     """The application's feature columns of events, typed, on any backend of narwhals.
 
-    ``lookups`` are the application's tables on the same backend as ``events``; ``keep`` names columns of
-    ``events`` that are kept in front. Rows come in no stated order: keep a column to tell them apart.
+    ``lookups`` are the application's tables on the same backend as ``events``; ``keep`` names
+    columns of ``events`` that are kept in front. Rows come in no stated order: keep a column to
+    tell them apart.
     """
     wanted = [
         nw.col(name).cast(_DTYPES[column.type]) for name, column in application.columns.items()
@@ -40,14 +41,15 @@ def select(
 
 
 def compute(application: Application, events: pl.DataFrame) -> pl.DataFrame:
-    """The features of a batch of events: the segment and one column a feature, one row an event, in order.
+    """The features of a batch of events: segment and one column a feature, in the batch's order.
 
     Raises `FeatureError` when the function fails, forgets a column, or does not keep the rows.
     """
-    numbered = events.with_row_index(ROW).lazy()
+    numbered = events.with_row_index(ROW)
     lookups = {name: nw.from_native(table.lazy()) for name, table in application.lookups.items()}
     try:
-        frame = select(application, nw.from_native(numbered), lookups, ROW).to_native().collect()
+        selected = select(application, nw.from_native(numbered.lazy()), lookups, ROW)
+        frame: pl.DataFrame = selected.to_native().collect()
     except (nw.exceptions.NarwhalsError, pl.exceptions.PolarsError) as error:
         raise FeatureError(
             f"the features of {application.name!r} cannot be computed: {error}",
@@ -55,10 +57,11 @@ def compute(application: Application, events: pl.DataFrame) -> pl.DataFrame:
         ) from error
     if not frame[ROW].is_sorted():
         frame = frame.sort(ROW)
-    if frame.height != events.height or not (frame[ROW] == numbered.select(ROW).collect()[ROW]).all():
+    if not frame[ROW].equals(numbered[ROW]):
         raise FeatureError(
-            f"the features of {application.name!r} gave {frame.height} rows for {events.height} events",
-            todo="keep every row once: join lookups with how='left', on a column that is unique there",
+            f"the features of {application.name!r} gave {frame.height} rows for {events.height} "
+            "events",
+            todo="keep every row once: join lookups with how='left', on a column unique there",
         )
     return frame.drop(ROW)
 

@@ -10,7 +10,7 @@ from edml.kafka.embedded import EmbeddedLog
 
 @pytest.fixture(scope="session")
 def log(jars: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedLog]:
-    """A running broker and registry, shared by the tests: name your topics and groups so that they are yours."""
+    """A broker and a registry, shared by the tests: each names topics and groups of its own."""
     with EmbeddedLog.start(tmp_path_factory.mktemp("edml-home"), jars=jars) as log:
         yield log
 

@@ -1,4 +1,4 @@
-"""What is on the log about models: the Model itself, the Roles, the Releases, and what a person asks.
+"""What is on the log about models: Model, Roles, Releases, and the commands of people.
 
 A Model never changes once it is published; which model answers is told by the Roles alone.
 """
@@ -52,8 +52,8 @@ class Signature:
 class SelfTestRow:
     """One raw event with the features and the prediction that it gave where the model was trained.
 
-    Each is a JSON object by field name; times are ISO 8601. Whoever loads the model must get the same
-    features from the event, and the same prediction from the features.
+    Each is a JSON object by field name; times are ISO 8601. Whoever loads the model must get the
+    same features from the event, and the same prediction from the features.
     """
 
     event: str
@@ -72,7 +72,7 @@ class Metadata:
     data_to: datetime
     rows: int
     metrics: dict[str, float] = field(default_factory=dict)
-    """Hold-out metrics: ``rmse``, ``mae``, ``bias``, ``baseline.<name>.rmse``, ``segment.<s>.rmse``, ``hour.<h>.rmse``…"""
+    """On the hold-out: ``rmse``, ``mae``, ``bias``, and ``baseline.x.rmse``, ``segment.x.rmse``…"""
     distributions: str = "{}"
     """JSON by feature: counts by value for a category, quantiles for a number."""
     libraries: dict[str, str] = field(default_factory=dict)
