@@ -2,15 +2,18 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edml.models.records import Signature
 
-Columns = Mapping[str, NDArray[np.generic]]
-"""Named columns of equal length: shape ``[rows]`` each, in the type that the signature names."""
+Columns = Mapping[str, NDArray[Any]]
+"""Named columns of equal length: shape ``[rows]`` each, in the type that the signature names.
+
+Strings are arrays of Python's ``str`` (dtype ``object``).
+"""
 
 
 class Predictor(Protocol):
@@ -21,7 +24,7 @@ class Predictor(Protocol):
         """The inputs and outputs that the artefact itself declares."""
         ...
 
-    def predict(self, columns: Columns) -> Columns:
+    def predict(self, columns: Columns) -> Mapping[str, NDArray[np.generic]]:
         """Predict a batch: the outputs by name, shape ``[rows]`` each."""
         ...
 
@@ -29,8 +32,20 @@ class Predictor(Protocol):
 class Flavour(Protocol):
     """A way in which a model is stored in a folder and loaded from it."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """What the flavour is called in a `Model`."""
+        ...
+
+    @property
+    def path(self) -> str:
+        """The file or folder of an artefact that holds the model of this flavour."""
+        ...
 
     def load(self, folder: Path, *, threads: int = 1) -> Predictor:
-        """Load the model in ``folder``; raises `ModelRefusedError` with the cause when it cannot."""
+        """Load the model from an artefact's folder, to predict with at most ``threads`` threads.
+
+        Raises:
+            ModelRefusedError: with the cause, when there is nothing that can be loaded.
+        """
         ...
