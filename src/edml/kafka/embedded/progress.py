@@ -12,6 +12,9 @@ class Progress(Protocol):
     def advance(self, arrived_bytes: int) -> None:
         """Some more bytes of the step have arrived."""
 
+    def say(self, text: str) -> None:
+        """Something happened that a person should know of."""
+
 
 class Silence:
     """Shows nothing."""
@@ -20,4 +23,7 @@ class Silence:
         """Show nothing."""
 
     def advance(self, arrived_bytes: int) -> None:
+        """Show nothing."""
+
+    def say(self, text: str) -> None:
         """Show nothing."""

@@ -1,6 +1,7 @@
 """Bring the log up, and take it down: what `edml up` and `edml down` do."""
 
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 
 from edml.errors import EmbeddedLogError
@@ -11,9 +12,20 @@ from edml.kafka.embedded.progress import Progress
 from edml.kafka.embedded.rehearsal import install
 from edml.kafka.embedded.turn import turn
 
-KAFKA_PORT = 9092
-REGISTRY_PORT = 8081
 NEEDED_BYTES = 200_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Listener:
+    """What a person calls a server, where it usually listens, and how to have it elsewhere."""
+
+    name: str
+    usual_port: int
+    option: str
+
+
+_KAFKA = _Listener("Kafka", 9092, "--port")
+_REGISTRY = _Listener("the schema registry", 8081, "--registry-port")
 
 
 def up(
@@ -33,10 +45,8 @@ def up(
             log = EmbeddedLog.planned(
                 home,
                 installation,
-                port=_choose("Kafka", port, KAFKA_PORT, "--port"),
-                registry_port=_choose(
-                    "the schema registry", registry_port, REGISTRY_PORT, "--registry-port"
-                ),
+                port=_choose(_KAFKA, port, progress),
+                registry_port=_choose(_REGISTRY, registry_port, progress),
             )
         return log, _start_missing(log, progress)
 
@@ -72,8 +82,9 @@ def _start_missing(log: EmbeddedLog, progress: Progress) -> bool:
             server.start()
             log.remember()
         for server in log.servers:
-            progress.step(f"waiting for {server.program.name}")
-            server.wait_until_ready()
+            if not server.ready:
+                progress.step(f"waiting for {server.program.name}")
+                server.wait_until_ready()
     except BaseException:
         for server in started:
             server.stop()
@@ -82,17 +93,28 @@ def _start_missing(log: EmbeddedLog, progress: Progress) -> bool:
     return bool(started)
 
 
-def _choose(name: str, wanted: int | None, usual: int, option: str) -> int:
+def _choose(listener: _Listener, wanted: int | None, progress: Progress) -> int:
     if wanted is None:
-        return next_free_port(usual)
+        return _usual_or_next(listener, progress)
     if wanted == 0:
         return any_free_port()
     if is_free(wanted):
         return wanted
     raise EmbeddedLogError(
-        f"port {wanted} for {name} is taken by {holder(wanted)}",
-        todo=f"stop it, or choose another port with `edml up {option} PORT` (0 for any free one)",
+        f"port {wanted} for {listener.name} is taken by {holder(wanted)}",
+        todo=f"stop it, or choose another port with `edml up {listener.option} PORT`"
+        " (0 for any free one)",
     )
+
+
+def _usual_or_next(listener: _Listener, progress: Progress) -> int:
+    port = next_free_port(listener.usual_port)
+    if port != listener.usual_port:
+        taken_by = holder(listener.usual_port)
+        progress.say(
+            f"port {listener.usual_port} is taken by {taken_by}: {listener.name} is on {port}"
+        )
+    return port
 
 
 def _check_space(home: Path) -> None:
