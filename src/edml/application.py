@@ -9,7 +9,7 @@ name.
 import dataclasses
 import typing
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -196,6 +196,7 @@ class Application:
     lateness: timedelta = timedelta(hours=1)
     ahead: timedelta = timedelta(days=7)
     retention: timedelta = timedelta(days=7)
+    topic_prefix: str = ""
 
     def __post_init__(self) -> None:
         if not self.name.replace("-", "_").isidentifier() or self.name != self.name.lower():
@@ -247,20 +248,31 @@ class Application:
                     )
         return found
 
+    def prefixed(self, prefix: str) -> "Application":
+        """The same application with ``prefix`` before the name of each of its topics."""
+        if not prefix:
+            return self
+        return replace(
+            self,
+            event=replace(self.event, topic=f"{prefix}{self.event.topic}"),
+            outcome=replace(self.outcome, topic=f"{prefix}{self.outcome.topic}"),
+            topic_prefix=prefix,
+        )
+
     @property
     def predictions_topic(self) -> str:
         """Where predictions are written."""
-        return f"{self.name}.predictions"
+        return f"{self.topic_prefix}{self.name}.predictions"
 
     @property
     def scored_topic(self) -> str:
         """Where predictions are written with their outcomes."""
-        return f"{self.name}.scored"
+        return f"{self.topic_prefix}{self.name}.scored"
 
     @property
     def scores_topic(self) -> str:
         """Where the windows' sums of errors are written."""
-        return f"{self.name}.scores"
+        return f"{self.topic_prefix}{self.name}.scores"
 
 
 def fields_of(schema: type) -> dict[str, Any]:

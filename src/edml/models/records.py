@@ -26,6 +26,7 @@ ReleaseKind = Literal[
     "alarmed",
     "retrained",
 ]
+CommandKind = Literal["publish", "promote", "rollback", "drop", "freeze", "thaw"]
 
 
 @dataclass(frozen=True)
@@ -140,7 +141,7 @@ class Command:
     """What a person asks of the governor of an application."""
 
     application: str
-    kind: Literal["publish", "promote", "rollback", "freeze", "thaw", "drop", "retrain"]
+    kind: CommandKind
     version: str | None
     role: Role | None
     at: datetime

@@ -1,0 +1,149 @@
+"""The only writer of an application's Roles.
+
+Whoever governs holds the application's ``transactional.id``: the governor before is fenced, and its
+open transaction is aborted (KIP-98). Only then are the roles read, so they cannot change any more
+between the reading and the writing. Command, model, roles and releases become visible together.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+import confluent_kafka as ck
+
+from edml.application import Application
+from edml.errors import LogError, ModelRefusedError
+from edml.kafka.control import ModelsEntry, ModelsKey, Typed
+from edml.kafka.models_topic import ModelsTable
+from edml.kafka.registry import Registry
+from edml.models.records import Command, Model, Release, Roles
+from edml.monitoring.governor import Decision, decide
+
+TIMEOUT_S = 30.0
+
+
+@dataclass(frozen=True)
+class ControlTopics:
+    """Where edml writes about itself."""
+
+    models: str = "edml.models"
+    releases: str = "edml.releases"
+    commands: str = "edml.commands"
+
+
+class Governor:
+    """Carries out commands, one transaction each. Use it as a context."""
+
+    def __init__(
+        self,
+        client: Mapping[str, Any],
+        registry: Registry,
+        application: Application,
+        topics: ControlTopics,
+    ) -> None:
+        self._application = application
+        self._topics = topics
+        self._keys = Typed(registry, f"{topics.models}-key", ModelsKey)
+        self._entries = Typed(registry, f"{topics.models}-value", ModelsEntry)
+        self._releases = Typed(registry, f"{topics.releases}-value", Release)
+        self._commands = Typed(registry, f"{topics.commands}-value", Command)
+        self._table = ModelsTable(client, registry, topics.models, application.name)
+        self._producer = ck.Producer(
+            {
+                **client,
+                "transactional.id": f"edml.governor.{topics.models}.{application.name}",
+                "transaction.timeout.ms": 10_000,
+                "message.max.bytes": 10_485_760,
+            }
+        )
+
+    def __enter__(self) -> Self:
+        try:
+            self._producer.init_transactions(TIMEOUT_S)
+        except ck.KafkaException as error:
+            raise LogError(f"the log does not let us govern: {error.args[0].str()}") from error
+        self._table.read_to_end()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._table.close()
+
+    @property
+    def roles(self) -> Roles:
+        """Which version has which role now."""
+        return self._table.roles
+
+    @property
+    def versions(self) -> tuple[str, ...]:
+        """The published versions, oldest first."""
+        return self._table.versions
+
+    def model(self, version: str) -> Model:
+        """A published model."""
+        return self._table.model(version)
+
+    def publish(self, model: Model, command: Command) -> Decision:
+        """Publish a model, if it is not there yet, and give it its role.
+
+        Raises `ModelRefusedError` when another model has this version already.
+        """
+        known = model.version in self._table.versions
+        if known and self._table.model(model.version).sha256 != model.sha256:
+            raise ModelRefusedError(
+                f"version {model.version} is published already, with another artefact",
+                todo="a published model never changes: train again, which gives a new version",
+            )
+        decision = decide(self.roles, command, {*self._table.versions, model.version})
+        self._write(command, decision, None if known else model)
+        return decision
+
+    def execute(self, command: Command) -> Decision:
+        """Carry out a command; raises `CommandRefusedError` when that makes no sense."""
+        decision = decide(self.roles, command, self._table.versions)
+        self._write(command, decision, None)
+        return decision
+
+    def _write(self, command: Command, decision: Decision, model: Model | None) -> None:
+        name = self._application.name
+        changed = decision.roles != self.roles
+        if not changed and model is None:
+            return
+        releases = list(decision.releases)
+        records: list[tuple[str, bytes, bytes]] = []
+        if model is not None:
+            key = self._keys.encode(ModelsKey(name, model.version))
+            records.append(
+                (self._topics.models, key, self._entries.encode(ModelsEntry(model=model)))
+            )
+            releases.insert(0, Release(name, "published", model.version, command.at, command.by))
+        if changed:
+            key = self._keys.encode(ModelsKey(name))
+            entry = ModelsEntry(roles=decision.roles)
+            records.append((self._topics.models, key, self._entries.encode(entry)))
+        who = name.encode()
+        records += [(self._topics.releases, who, self._releases.encode(each)) for each in releases]
+        records.append((self._topics.commands, who, self._commands.encode(command)))
+        self._transact(records)
+        self._table.read_to_end()
+
+    def _transact(self, records: list[tuple[str, bytes, bytes]]) -> None:
+        try:
+            self._producer.begin_transaction()
+            for topic, key, value in records:
+                self._producer.produce(topic, key=key, value=value, partition=0)
+            self._producer.commit_transaction(TIMEOUT_S)
+        except ck.KafkaException as error:
+            cause: ck.KafkaError = error.args[0]
+            if not cause.fatal():
+                self._producer.abort_transaction(TIMEOUT_S)
+            raise LogError(
+                f"the decision was not written: {cause.str()}",
+                where=self._topics.models,
+                todo="nothing has changed: try again",
+            ) from error

@@ -1,0 +1,108 @@
+"""Which models serve: follows the log in a thread, and loads what the roles name, off the record path.
+
+A model that is refused leaves the one before in its role, and is told about as a release. What
+serves is swapped as a whole: a batch begins and ends with the same models.
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+
+from edml.application import Role
+from edml.errors import ModelRefusedError
+from edml.kafka.models_topic import ModelsTable
+from edml.models.records import Model, Release, ReleaseKind, Roles
+from edml.serving.served import Predicts, ServedModel
+
+logger = logging.getLogger(__name__)
+
+Admits = Callable[[Model], Predicts]
+"""Checks, loads and warms a model; raises `ModelRefusedError` with the cause when it is no good."""
+
+Tells = Callable[[Release], None]
+"""Writes a release."""
+
+POLL_S = 0.2
+
+
+class ModelWatch:
+    """The models that serve now, kept up to date in the background. Use it as a context."""
+
+    def __init__(self, table: ModelsTable, admit: Admits, tell: Tells, *, by: str) -> None:
+        self._table = table
+        self._admit = admit
+        self._tell = tell
+        self._by = by
+        self._current: tuple[ServedModel, ...] = ()
+        self._refused: set[str] = set()
+        self._failure: BaseException | None = None
+        self._stop = threading.Event()
+        self._changed = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="models", daemon=True)
+
+    def __enter__(self) -> "ModelWatch":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+        self._table.close()
+
+    def current(self) -> Sequence[ServedModel]:
+        """What serves now: the champion first, then those in the shadow."""
+        if self._failure is not None:
+            raise self._failure
+        return self._current
+
+    def wait(self, stop: threading.Event) -> bool:
+        """Wait until there is a champion; False when ``stop`` was set before."""
+        while not self.current():
+            if stop.is_set():
+                return False
+            self._changed.wait(POLL_S)
+        return True
+
+    def _run(self) -> None:
+        try:
+            while not self._stop.is_set():
+                if self._table.poll(POLL_S):
+                    self._serve(self._table.roles)
+        except Exception as failure:  # noqa: BLE001  raised again by `current`, where it is noticed
+            self._failure = failure
+
+    def _serve(self, roles: Roles) -> None:
+        """Load what the roles name and swap it in."""
+        wanted = roles.served()
+        now = {each.role: each for each in self._current}
+        loaded = {each.version: each.model for each in self._current}
+        served: list[ServedModel] = []
+        for role, version in wanted.items():
+            model = loaded.get(version) or self._load(version, role)
+            if model is not None:
+                served.append(ServedModel(role, version, model))
+            elif role == "champion" and role in now:
+                served.append(now[role])
+        if served and served[0].role == "champion":
+            self._current = tuple(served)
+            self._changed.set()
+
+    def _load(self, version: str, role: Role) -> Predicts | None:
+        """Admit a version; None, and a release that says why, when it is refused."""
+        if version in self._refused:
+            return None
+        try:
+            model = self._admit(self._table.model(version))
+        except ModelRefusedError as error:
+            self._refused.add(version)
+            logger.warning("Model %s is refused: %s", version, error)
+            self._tell(self._release("refused", version, f"{role}: {error.what}"))
+            return None
+        logger.info("Model %s is loaded as %s", version, role)
+        self._tell(self._release("loaded", version, role))
+        return model
+
+    def _release(self, kind: ReleaseKind, version: str, cause: str) -> Release:
+        application = self._table.roles.application
+        return Release(application, kind, version, datetime.now(UTC), self._by, cause)

@@ -1,0 +1,123 @@
+"""The compacted topic of models, read as a table: the roles of an application, and its versions.
+
+A model's record is large, so only its offset is kept; compaction leaves offsets as they are, and the
+record is read again when its version is needed.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import confluent_kafka as ck
+
+from edml.errors import LogError, TopicError
+from edml.events import TopicPartition
+from edml.kafka.control import ModelsEntry, ModelsKey, Typed
+from edml.kafka.registry import Registry
+from edml.models.records import Model, Roles
+
+TIMEOUT_S = 30.0
+
+
+class ModelsTable:
+    """Follows the topic of models for one application.
+
+    Call `poll` until it says that the end is reached: from then on, `roles` and `versions` are what
+    the log says.
+    """
+
+    def __init__(
+        self, client: Mapping[str, Any], registry: Registry, topic: str, application: str
+    ) -> None:
+        self.roles = Roles(application, revision=0)
+        self._application = application
+        self._offsets: dict[str, int] = {}
+        self._client = {
+            **client,
+            "group.id": "edml.models",  # a consumer must name one; nothing is committed
+            "isolation.level": "read_committed",
+            "enable.auto.commit": False,
+            "enable.partition.eof": True,
+            "auto.offset.reset": "error",
+            "fetch.message.max.bytes": 10_485_760,
+        }
+        self._partition = TopicPartition(topic, 0)
+        self._keys = Typed(registry, f"{topic}-key", ModelsKey)
+        self._entries = Typed(registry, f"{topic}-value", ModelsEntry)
+        self._consumer = ck.Consumer(self._client)
+        self._consumer.assign([ck.TopicPartition(topic, 0, ck.OFFSET_BEGINNING)])
+
+    @property
+    def versions(self) -> tuple[str, ...]:
+        """The published versions, oldest first."""
+        return tuple(sorted(self._offsets, key=lambda version: self._offsets[version]))
+
+    def poll(self, wait_s: float) -> bool:
+        """Take in the next record, waiting for it; True when the end of the log is reached."""
+        message = self._consumer.poll(wait_s)
+        if message is None:
+            return False
+        if message.error() is not None:
+            return self._ended(message.error())
+        self._take(message)
+        return False
+
+    def read_to_end(self) -> None:
+        """Take in everything that is there."""
+        while not self.poll(TIMEOUT_S):
+            pass
+
+    def model(self, version: str) -> Model:
+        """The model's record, read again from the log."""
+        consumer = ck.Consumer(self._client)
+        try:
+            consumer.assign([ck.TopicPartition(*self._partition, self._offsets[version])])
+            message = consumer.poll(TIMEOUT_S)
+            entry = None if message is None else self._entry(message)
+        finally:
+            consumer.close()
+        if entry is None or entry.model is None or entry.model.version != version:
+            raise LogError(
+                f"the record of version {version} is no longer on the log",
+                where=f"{self._partition}@{self._offsets[version]}",
+                todo="publish the model again",
+            )
+        return entry.model
+
+    def close(self) -> None:
+        """Stop reading."""
+        self._consumer.close()
+
+    def _take(self, message: ck.Message) -> None:
+        key = self._keys.decode(_bytes(message.key()))
+        if key.application != self._application:
+            return
+        entry = self._entry(message)
+        if key.version is None:
+            self.roles = (entry and entry.roles) or Roles(key.application, revision=0)
+        elif entry is None:
+            self._offsets.pop(key.version, None)
+        else:
+            self._offsets[key.version] = message.offset()
+
+    def _entry(self, message: ck.Message) -> ModelsEntry | None:
+        """What the record holds; None for a tombstone."""
+        if message.error() is not None or message.value() is None:
+            return None
+        return self._entries.decode(message.value())
+
+    def _ended(self, error: ck.KafkaError) -> bool:
+        if error.code() == ck.KafkaError._PARTITION_EOF:
+            return True
+        if error.code() == ck.KafkaError.UNKNOWN_TOPIC_OR_PART:
+            raise TopicError(
+                "the topic of models does not exist",
+                where=self._partition.topic,
+                todo="create it with `edml topics create`",
+            )
+        if not error.retriable():
+            raise LogError(f"the topic of models cannot be read: {error.str()}")
+        return False
+
+
+def _bytes(value: bytes | str | None) -> bytes:
+    return value if isinstance(value, bytes) else (value or "").encode()

@@ -1,0 +1,33 @@
+"""Writes releases: what happened to the models of an application."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import confluent_kafka as ck
+
+from edml.errors import LogError
+from edml.kafka.control import Typed
+from edml.kafka.registry import Registry
+from edml.models.records import Release
+
+TIMEOUT_S = 30.0
+
+
+class ReleaseWriter:
+    """Appends releases to their topic, one by one, each durable when `tell` returns."""
+
+    def __init__(self, client: Mapping[str, Any], registry: Registry, topic: str) -> None:
+        self._topic = topic
+        self._typed = Typed(registry, f"{topic}-value", Release)
+        self._producer = ck.Producer({**client, "enable.idempotence": True, "linger.ms": 0})
+
+    def tell(self, release: Release) -> None:
+        """Append a release; raises `LogError` when the log does not take it."""
+        key = release.application.encode()
+        self._producer.produce(self._topic, key=key, value=self._typed.encode(release), partition=0)
+        if self._producer.flush(TIMEOUT_S):
+            raise LogError(
+                f"the release of {release.version} was not written",
+                where=self._topic,
+                todo="see that the broker runs and the topic exists",
+            )

@@ -1,0 +1,50 @@
+"""Frames to records and back, as the log's source and sink need them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import polars as pl
+
+from edml.kafka.codec.decode import Decoded, Decoder
+from edml.kafka.codec.encode import Encoder
+from edml.kafka.codec.layout import RecordSchema
+from edml.kafka.registry import Registry
+
+
+class FrameDecoder:
+    """Values of one topic to frames of one reader's schema."""
+
+    def __init__(self, registry: Registry, reader: RecordSchema) -> None:
+        self._decoder = Decoder(registry.schema, reader)
+
+    def decode(self, values: Sequence[bytes | None]) -> Decoded:
+        """The frame of the good values, and the bad ones."""
+        return self._decoder.decode(values)
+
+
+class FrameEncoder:
+    """Rows to records of one topic; the key is a text column, or a record of its own."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        topic: str,
+        schema: RecordSchema,
+        *,
+        key: str | RecordSchema,
+    ) -> None:
+        self._values = Encoder(schema, registry.register(f"{topic}-value", schema))
+        self._key = key if isinstance(key, str) else _record_key(registry, topic, key)
+
+    def encode(self, frame: pl.DataFrame) -> list[dict[str, Any]]:
+        """One ``{"key": …, "value": …}`` a row."""
+        values = self._values.encode(frame)
+        if isinstance(self._key, str):
+            keys: Sequence[str | bytes] = frame[self._key].to_list()
+        else:
+            keys = self._key.encode(frame)
+        return [{"key": key, "value": value} for key, value in zip(keys, values, strict=True)]
+
+
+def _record_key(registry: Registry, topic: str, schema: RecordSchema) -> Encoder:
+    return Encoder(schema, registry.register(f"{topic}-key", schema))

@@ -1,0 +1,106 @@
+"""The governor's decisions: pure functions from the roles and a command to new roles and releases.
+
+A person is never overruled: a command is carried out, frozen or not, or refused with its reason.
+"""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+from edml.errors import EdmlError
+from edml.models.records import Command, Release, ReleaseKind, Roles
+
+
+class CommandRefusedError(EdmlError):
+    """A command that makes no sense as things are."""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """The roles from now on, and what there is to tell about it; no release when nothing changes."""
+
+    roles: Roles
+    releases: tuple[Release, ...]
+
+
+def decide(roles: Roles, command: Command, published: Collection[str]) -> Decision:
+    """Carry out a command. Raises `CommandRefusedError` with the reason when it cannot be."""
+    if command.version is not None and command.version not in published:
+        raise CommandRefusedError(
+            f"version {command.version} is not published for {command.application}",
+            todo="see `edml models` for those that are",
+        )
+    kind, changed = _CHANGES[command.kind](roles, command)
+    if changed == roles:
+        return Decision(roles, ())
+    changed = replace(changed, revision=roles.revision + 1)
+    release = Release(
+        application=command.application,
+        kind=kind,
+        version=command.version or changed.champion or "",
+        at=command.at,
+        by=command.by,
+        revision=changed.revision,
+    )
+    return Decision(changed, (release,))
+
+
+def _name(roles: Roles, command: Command) -> tuple[ReleaseKind, Roles]:
+    """Give a published version its role; the first one of all becomes champion."""
+    if command.role == "challenger" and roles.champion is not None:
+        if roles.champion == command.version:
+            raise CommandRefusedError(f"version {command.version} is the champion already")
+        return "challenging", replace(roles, challenger=command.version)
+    return _promote(roles, command)
+
+
+def _promote(roles: Roles, command: Command) -> tuple[ReleaseKind, Roles]:
+    version = command.version or roles.challenger
+    if version is None:
+        raise CommandRefusedError(
+            f"{command.application} has no challenger to promote",
+            todo="name a version: `edml models promote VERSION`",
+        )
+    if version == roles.champion:
+        return "promoted", roles
+    return "promoted", replace(
+        roles,
+        champion=version,
+        previous=roles.champion,
+        challenger=None if roles.challenger == version else roles.challenger,
+    )
+
+
+def _roll_back(roles: Roles, command: Command) -> tuple[ReleaseKind, Roles]:
+    if roles.previous is None:
+        raise CommandRefusedError(
+            f"{command.application} has no previous champion to go back to",
+            todo="name a version: `edml models promote VERSION`",
+        )
+    return "rolled_back", replace(roles, champion=roles.previous, previous=roles.champion)
+
+
+def _drop(roles: Roles, command: Command) -> tuple[ReleaseKind, Roles]:
+    if roles.challenger is None:
+        raise CommandRefusedError(f"{command.application} has no challenger to drop")
+    return "dropped", replace(roles, challenger=None)
+
+
+def _freeze(roles: Roles, command: Command) -> tuple[ReleaseKind, Roles]:
+    del command
+    return "frozen", replace(roles, frozen=True)
+
+
+def _thaw(roles: Roles, command: Command) -> tuple[ReleaseKind, Roles]:
+    del command
+    return "thawed", replace(roles, frozen=False)
+
+
+_CHANGES: Final[Mapping[str, Callable[[Roles, Command], tuple[ReleaseKind, Roles]]]] = {
+    "publish": _name,
+    "promote": _promote,
+    "rollback": _roll_back,
+    "drop": _drop,
+    "freeze": _freeze,
+    "thaw": _thaw,
+}

@@ -1,0 +1,264 @@
+"""Puts the parts together: settings and an application in, a running component out."""
+
+import importlib
+import importlib.util
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+from importlib.metadata import entry_points
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import fsspec
+
+from edml.application import Application, Role
+from edml.component import Step
+from edml.errors import UsageError
+from edml.events import Batch
+from edml.kafka.codec.schema import avro_schema
+from edml.kafka.governor import ControlTopics, Governor
+from edml.kafka.identity import instance
+from edml.kafka.log import Guarantee, KafkaLog
+from edml.kafka.model_watch import ModelWatch
+from edml.kafka.models_topic import ModelsTable
+from edml.kafka.registry import Registry
+from edml.kafka.releases import ReleaseWriter
+from edml.kafka.serdes import FrameDecoder, FrameEncoder
+from edml.kafka.sink import DeadLetters
+from edml.kafka.topics import TopicSpec, ensure_topics
+from edml.models.admission import Fetch, admit, fetch_artefact
+from edml.models.artefact import Artefact
+from edml.models.records import Command, CommandKind, Model
+from edml.models.store import ModelStore
+from edml.monitoring.governor import Decision
+from edml.runtime.runner import Pace, Runner
+from edml.serving.component import Serving
+from edml.serving.records import KEY, prediction_schema
+from edml.serving.served import Bound
+from edml.settings import Settings
+
+ENTRY_POINTS = "edml.applications"
+DEAD_LETTERS = "edml.dead-letters"
+LARGE_BYTES = 10_485_760
+DEFAULT_PARTITIONS = 4
+INLINE_BYTES = 2_097_152
+YEAR_MS = 365 * 24 * 3600 * 1000
+
+
+def find_application(name: str) -> Application:
+    """The application of this name: an installed one, ``package.module:name`` or ``file.py:name``.
+
+    Raises `UsageError` when there is none.
+    """
+    installed = {each.name: each for each in entry_points(group=ENTRY_POINTS)}
+    if name in installed:
+        found = installed[name].load()
+    elif ":" in name:
+        found = _declared(*name.rsplit(":", 1))
+    else:
+        raise UsageError(
+            f"there is no application {name!r}",
+            todo=f"name one of {', '.join(sorted(installed))}, or where yours is declared: "
+            "`path/to/file.py:name` or `package.module:name`",
+        )
+    if not isinstance(found, Application):
+        raise UsageError(f"{name} is a {type(found).__name__}, not an edml.Application")
+    return found
+
+
+def _declared(where: str, name: str) -> Any:
+    try:
+        if where.endswith(".py"):
+            spec = importlib.util.spec_from_file_location(Path(where).stem, where)
+            if spec is None or spec.loader is None:
+                raise ImportError(where)
+            module = importlib.util.module_from_spec(spec)
+            spec.loader.exec_module(module)
+        else:
+            module = importlib.import_module(where)
+        return getattr(module, name)
+    except (ImportError, FileNotFoundError, AttributeError) as error:
+        raise UsageError(
+            f"the application {where}:{name} cannot be imported: {error}",
+            todo="name a file or a module, and the variable in it that holds the Application",
+        ) from error
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A cluster and its registry, and what an application's topics are called there."""
+
+    settings: Settings
+    application: Application
+    partitions: int = DEFAULT_PARTITIONS
+
+    @property
+    def control(self) -> ControlTopics:
+        """The topics on which edml writes about itself."""
+        prefix = self.settings.topic_prefix
+        return ControlTopics(
+            f"{prefix}edml.models", f"{prefix}edml.releases", f"{prefix}edml.commands"
+        )
+
+    @property
+    def dead_letters(self) -> str:
+        """The topic of bad records."""
+        return f"{self.settings.topic_prefix}{DEAD_LETTERS}"
+
+    def registry(self) -> Registry:
+        """The schema registry."""
+        return Registry(self.settings.registry)
+
+    def topics(self) -> list[TopicSpec]:
+        """Every topic that the application needs."""
+        app = self.application
+        kept = {
+            "retention.ms": str(int(app.retention.total_seconds() * 1000)),
+            "max.message.bytes": str(LARGE_BYTES),
+        }
+        compacted = {"cleanup.policy": "compact", "max.message.bytes": str(LARGE_BYTES)}
+        streams = (app.event.topic, app.outcome.topic, app.predictions_topic, app.scored_topic)
+        return [
+            *(TopicSpec(topic, self.partitions, kept) for topic in streams),
+            TopicSpec(app.scores_topic, self.partitions, compacted),
+            TopicSpec(self.control.models, 1, compacted),
+            TopicSpec(self.control.releases, 1, {"retention.ms": "-1"}),
+            TopicSpec(self.control.commands, 1, kept),
+            TopicSpec(
+                self.dead_letters,
+                1,
+                {"retention.ms": str(YEAR_MS), "max.message.bytes": str(LARGE_BYTES * 2)},
+            ),
+        ]
+
+    def create(self) -> tuple[str, ...]:
+        """Create the topics that are missing, check the others, and register the events' schemas."""
+        created = ensure_topics(self.settings.client(), self.topics())
+        registry = self.registry()
+        for stream in (self.application.event, self.application.outcome):
+            registry.register(f"{stream.topic}-value", avro_schema(stream.schema))
+        return created
+
+    def governor(self) -> Governor:
+        """The governor of the application; use it as a context."""
+        return Governor(self.settings.client(), self.registry(), self.application, self.control)
+
+    def models(self) -> ModelsTable:
+        """The table of models and roles."""
+        client = self.settings.client()
+        return ModelsTable(client, self.registry(), self.control.models, self.application.name)
+
+
+def cluster(application: str | None = None, partitions: int | None = None) -> Cluster:
+    """The cluster that the settings name, for an application by its name."""
+    settings = Settings.read()
+    found = find_application(application or settings.application)
+    return Cluster(
+        settings, found.prefixed(settings.topic_prefix), partitions or DEFAULT_PARTITIONS
+    )
+
+
+@dataclass(frozen=True)
+class Running:
+    """How a component runs: its guarantee, its pace, and who watches it."""
+
+    guarantee: Guarantee = "exactly_once"
+    pace: Pace = Pace()
+    watch: Callable[[Batch, Step[Any]], None] | None = None
+
+
+def serve(cluster: Cluster, stop: Event, running: Running) -> None:
+    """Predict events until ``stop`` is set. Waits for a first model; no event is dropped meanwhile."""
+    app, settings, registry = cluster.application, cluster.settings, cluster.registry()
+    cluster.create()
+    group = f"{settings.topic_prefix}edml.{app.name}.serve"
+    with (
+        instance(settings.home, group) as name,
+        ModelStore(settings.home / "models" / name) as store,
+        _model_watch(cluster, store, by=name) as models,
+    ):
+        if not models.wait(stop):
+            return
+        log = KafkaLog(
+            settings.client(),
+            group=group,
+            instance=name,
+            inputs={app.event.topic: FrameDecoder(registry, avro_schema(app.event.schema))},
+            outputs={
+                app.predictions_topic: FrameEncoder(
+                    registry, app.predictions_topic, prediction_schema(app), key=KEY
+                )
+            },
+            dead_letters=DeadLetters(cluster.dead_letters, name),
+            guarantee=running.guarantee,
+        )
+        Runner(Serving(app, models), log, pace=running.pace, watch=running.watch).run(stop)
+
+
+def _model_watch(cluster: Cluster, store: ModelStore, *, by: str) -> ModelWatch:
+    """The models of the application, fetched through the instance's store."""
+    app = cluster.application
+    releases = ReleaseWriter(
+        cluster.settings.client(), cluster.registry(), cluster.control.releases
+    )
+
+    def load(model: Model) -> Bound:
+        admitted = admit(app, model, through(store))
+        return Bound(admitted.predictor, app.outcome.label)
+
+    return ModelWatch(cluster.models(), load, releases.tell, by=by)
+
+
+def through(store: ModelStore) -> Fetch:
+    """Fetch artefacts through a store: what it has is not fetched again."""
+
+    def fetch(model: Model) -> bytes:
+        packed = store.get(model.sha256)
+        if packed is None:
+            packed = fetch_artefact(model)
+            if sha256(packed).hexdigest() == model.sha256:
+                store.put(packed)
+        return packed
+
+    return fetch
+
+
+def publish(
+    cluster: Cluster, folder: Path, *, flavour: str | None, role: Role, by: str
+) -> tuple[Model, Decision]:
+    """Admit the artefact in a folder here, then publish it and give it its role.
+
+    An artefact of up to `INLINE_BYTES` travels in the record; a larger one is put in the store.
+    Raises `ModelRefusedError` when it would be refused where it is served.
+    """
+    artefact = Artefact.read(folder)
+    chosen = flavour or artefact.flavours()[0]
+    packed = artefact.packed(chosen)
+    model = artefact.model(chosen, packed=packed)
+    admit(cluster.application, model)
+    if len(packed) > INLINE_BYTES:
+        uri = f"{cluster.settings.artefacts}/{model.sha256}.zip"
+        with fsspec.open(uri, "wb", auto_mkdir=True) as file:
+            file.write(packed)
+        model = artefact.model(chosen, packed=packed, uri=uri)
+    cluster.create()
+    with cluster.governor() as governor:
+        return model, governor.publish(model, command(cluster, "publish", model.version, role, by))
+
+
+def command(
+    cluster: Cluster, kind: CommandKind, version: str | None, role: Role | None, by: str
+) -> Command:
+    """What somebody asks of the governor, now."""
+    return Command(
+        application=cluster.application.name,
+        kind=kind,
+        version=version,
+        role=role,
+        at=datetime.now(UTC),
+        by=by,
+        request=str(uuid.uuid4()),
+    )
