@@ -20,7 +20,7 @@ from edml.kafka.codec.columns import Cursors
 from edml.kafka.codec.dtypes import column, frame_schema
 from edml.kafka.codec.layout import Record, RecordSchema, flat, record
 from edml.kafka.codec.resolve import Resolution
-from edml.kafka.codec.strict import MalformedError
+from edml.kafka.codec.wire import MalformedError
 
 Rows = NDArray[np.int64]
 
@@ -162,11 +162,10 @@ def _by_schema(values: Sequence[bytes | None]) -> tuple[list[tuple[int, Rows]], 
     groups: list[tuple[int, Rows]] = []
     bad: list[Bad] = []
     for prefix, rows in _by_prefix(values):
-        found = wire.schema_id(prefix)
-        if isinstance(found, int):
-            groups.append((found, rows))
-        else:
-            bad += [Bad(row, found) for row in rows.tolist()]
+        try:
+            groups.append((wire.schema_id(prefix), rows))
+        except MalformedError as error:
+            bad += [Bad(row, str(error)) for row in rows.tolist()]
     return groups, bad
 
 

@@ -26,23 +26,12 @@ from edml.kafka.codec.layout import (
     Scalar,
     Union,
 )
+from edml.kafka.codec.wire import MalformedError
 
 DEEPEST: Final = 64
 """Records inside of records beyond this depth are refused."""
 
 _PLAIN: Final = {"float": struct.Struct("<f"), "double": struct.Struct("<d")}
-
-
-class MalformedError(Exception):
-    """Why a datum is bad. ``path`` leads to the field, from the outside in."""
-
-    def __init__(self, what: str) -> None:
-        super().__init__(what)
-        self.what = what
-        self.path: list[str] = []
-
-    def __str__(self) -> str:
-        return f"{'.'.join(reversed(self.path))}: {self.what}" if self.path else self.what
 
 
 def read(datum: bytes, layout: Record, wanted: Container[str], start: int = 0) -> dict[str, Any]:
