@@ -23,6 +23,10 @@ class FencedError(Exception):
     """Another process has taken this instance's place: stop, and write nothing more."""
 
 
+class ReassignedError(Exception):
+    """The partitions were taken away while they were read again: the next reading tells more."""
+
+
 @dataclass(frozen=True)
 class Committed:
     """One partition's place: where to go on, and from where to feed again to rebuild the state."""
@@ -75,7 +79,10 @@ class Log(Protocol[R]):
         ...
 
     def again(self, spans: Mapping[TopicPartition, tuple[int, int]]) -> Iterator[Batch]:
-        """The records from the first offset up to before the second, by partition, once more."""
+        """The records from the first offset up to before the second, by partition, once more.
+
+        Raises `ReassignedError` when a rebalance comes before the last of them.
+        """
         ...
 
     def resume(self, positions: Mapping[TopicPartition, int]) -> None:

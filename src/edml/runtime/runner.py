@@ -14,7 +14,15 @@ from typing import Generic
 from edml.component import Component, S, Step
 from edml.events import Batch, TopicPartition
 from edml.runtime.clock import Clock, SystemClock
-from edml.runtime.log import AbortedError, Assignment, Commit, Committed, Log, R
+from edml.runtime.log import (
+    AbortedError,
+    Assignment,
+    Commit,
+    Committed,
+    Log,
+    R,
+    ReassignedError,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -51,7 +59,8 @@ class Runner(Generic[S, R]):
         self._pace = pace or Pace()
         self._watch = watch
         self._committed: S = component.initial()
-        self._positions: dict[TopicPartition, int] = {}
+        self._places: dict[TopicPartition, Committed] = {}
+        self._all_told = False
         self._flight: _Flight[S] | None = None
         self._aborts = 0
 
@@ -77,12 +86,15 @@ class Runner(Generic[S, R]):
             return
         newest = self._committed if self._flight is None else self._flight.step.state
         step = self._component.step(newest, reading.batch, self._clock.now())
-        if self._landed() and not (reading.empty and step.outputs.empty):
-            commit = self._log.commit(reading, step.outputs, self._places(reading.batch, step))
-            self._flight = _Flight(reading.batch, step, commit)
+        if not self._landed():
+            self._log.resume(_offsets(self._places))
+        elif not (reading.empty and step.outputs.empty):
+            places = self._to_commit(reading.batch, step)
+            commit = self._log.commit(reading, step.outputs, places)
+            self._flight = _Flight(reading.batch, step, places, commit)
 
     def _landed(self) -> bool:
-        """Wait for the commit under way. False when it was aborted, and the loop has gone back."""
+        """Wait for the commit under way, if any. False when it was aborted."""
         flight, self._flight = self._flight, None
         if flight is None:
             return True
@@ -91,41 +103,50 @@ class Runner(Generic[S, R]):
         except AbortedError as error:
             self._aborts += 1
             logger.warning("A transaction was aborted; going back to what is committed. %s", error)
-            self._log.resume(self._positions)
             return False
         self._aborts = 0
         self._committed = self._component.settle(flight.step.state)
-        self._positions |= flight.batch.positions
+        self._places |= flight.places
+        self._all_told = True
         if self._watch is not None:
             self._watch(flight.batch, flight.step)
         return True
 
-    def _places(self, batch: Batch, step: Step[S]) -> dict[TopicPartition, Committed]:
-        """What is committed of each partition that moved, or that the step has a note of."""
-        positions = {**self._positions, **batch.positions}
-        return {
+    def _to_commit(self, batch: Batch, step: Step[S]) -> dict[TopicPartition, Committed]:
+        """The place of each partition that moved, or that the step has a note of.
+
+        The first commit after an assignment tells the places of all partitions: from then on, one
+        without a place is one whose place has expired. A commit that moves nothing tells them, too,
+        so that the log can refuse it when the partitions are no longer ours.
+        """
+        moved = {
             each: Committed(
                 offset,
                 rewind=min(step.rewind.get(each, offset), offset),
                 note=step.note.get(each.partition, {}),
             )
-            for each, offset in positions.items()
+            for each, offset in {**_offsets(self._places), **batch.positions}.items()
             if each in batch.positions or each.partition in step.note
         }
+        return moved if moved and self._all_told else {**self._places, **moved}
 
     def _take_over(self, ours: Mapping[TopicPartition, Committed]) -> None:
         """Keep the state of the partitions that stay; rebuild the state of those that are new."""
-        stay = _unmoved(ours, self._positions)
-        state = self._component.keep(self._committed, stay)
+        stay = _unmoved(ours, self._places)
         fresh = {each: place for each, place in ours.items() if each.partition not in stay}
+        self._places = {each: place for each, place in ours.items() if each.partition in stay}
+        self._all_told = False
+        self._committed = self._component.keep(self._committed, stay)
         for each, place in sorted(fresh.items()):
-            state = self._component.restore(state, each.partition, place.note)
-        for batch in self._log.again({e: (p.rewind, p.offset) for e, p in fresh.items()}):
-            step = self._component.step(state, batch, self._clock.now())
-            state = self._component.settle(step.state)
-        self._committed = state
-        self._positions = {each: place.offset for each, place in ours.items()}
-        self._log.resume(self._positions)
+            self._committed = self._component.restore(self._committed, each.partition, place.note)
+        try:
+            for batch in self._log.again({e: (p.rewind, p.offset) for e, p in fresh.items()}):
+                step = self._component.step(self._committed, batch, self._clock.now())
+                self._committed = self._component.settle(step.state)
+        except ReassignedError:
+            return  # half rebuilt: the assignment that comes next keeps only what stayed
+        self._places = dict(ours)
+        self._log.resume(_offsets(ours))
         names = ", ".join(map(str, sorted(ours))) or "no partition"
         logger.info("%s: reading %s", self._component.name, names)
 
@@ -140,12 +161,17 @@ class _Flight(Generic[S]):
 
     batch: Batch
     step: Step[S]
+    places: Mapping[TopicPartition, Committed]
     commit: Commit
 
 
+def _offsets(places: Mapping[TopicPartition, Committed]) -> dict[TopicPartition, int]:
+    return {each: place.offset for each, place in places.items()}
+
+
 def _unmoved(
-    ours: Mapping[TopicPartition, Committed], positions: Mapping[TopicPartition, int]
+    ours: Mapping[TopicPartition, Committed], known: Mapping[TopicPartition, Committed]
 ) -> frozenset[int]:
     """The partition numbers that were ours, and of which nobody else has committed anything."""
-    moved = {each.partition for each, place in ours.items() if positions.get(each) != place.offset}
+    moved = {each.partition for each, place in ours.items() if known.get(each) != place}
     return frozenset(each.partition for each in ours) - moved
