@@ -74,7 +74,7 @@ class Metadata:
     rows: int
     metrics: dict[str, float] = field(default_factory=dict)
     """On the hold-out: ``rmse``, ``mae``, ``bias``, and ``baseline.x.rmse``, ``segment.x.rmse``…"""
-    distributions: str = "{}"
+    distributions: str = ""
     """JSON by feature: counts by value for a category, quantiles for a number."""
     libraries: dict[str, str] = field(default_factory=dict)
     parameters: dict[str, str] = field(default_factory=dict)
@@ -132,8 +132,8 @@ class Release:
     """The component or the person."""
     cause: str | None = None
     revision: int | None = None
-    evidence: str = "{}"
-    """JSON: the figures behind the decision."""
+    evidence: str = ""
+    """JSON: the figures behind the decision, if any."""
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ def record(
     application: Application, predictor: Predictor, events: pl.DataFrame
 ) -> list[SelfTestRow]:
     """Write down what this code and this model make of some events."""
-    texts = event_json.to_json(events.select(event_json.dtypes(application.event.schema)))
+    texts = event_json.to_json(events.select(*event_json.dtypes(application.event.schema)))
     # From the text, as whoever tests will read it.
     read = event_json.from_json(application.event.schema, texts)
     computed = features.compute(application, read)
