@@ -66,7 +66,7 @@ class Settings:
     artefact_store: str | None = None
     topic_prefix: str = ""
     jars: Path | None = None
-    kafka: Mapping[str, str] = field(default_factory=dict)
+    kafka: Mapping[str, str] = field(default_factory=dict, repr=False)  # it may hold passwords
 
     @classmethod
     def read(

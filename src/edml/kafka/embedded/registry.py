@@ -73,6 +73,9 @@ class Registry:
             "-Dquarkus.log.file.rotation.max-file-size=10M",
             "-Dquarkus.log.file.rotation.max-backup-index=2",
             "-Dquarkus.log.file.rotation.rotate-on-boot=false",
+            # As in Confluent's: the same schema, written in another way, has the same id.
+            "-Dapicurio.ccompat.use-canonical-hash=true",
+            "-Dapicurio.rules.global.compatibility=BACKWARD",
             "-Dapicurio.storage.kind=sql",
             "-Dapicurio.storage.sql.kind=h2",
             f"-Dapicurio.datasource.url={database}",
