@@ -7,9 +7,9 @@ from typing import Any, Final, Generic
 
 import polars as pl
 
+from edml.application import dtypes_of
 from edml.component import Component, S
 from edml.errors import UsageError
-from edml.models import event_json
 from edml.runtime.clock import ManualClock
 from edml.runtime.runner import Pace, Runner
 from edml.testing.broker import MemoryBroker
@@ -28,8 +28,8 @@ Rows = pl.DataFrame | Sequence[object]
 class Driver(Generic[S]):
     """Runs a component on a log in memory, with one instance at first.
 
-    The component reads every topic that rows are piped into. Each has as many ``partitions``; a row
-    goes to the partition of its key, which is the topic's first column unless ``keys`` names another.
+    The component reads every topic that rows are piped into. Each has as many ``partitions``; a
+    row goes to the partition of its key, the topic's first column unless ``keys`` names another.
     A batch has ``at_most`` records. The ``clock`` stands still until it is advanced.
     """
 
@@ -145,5 +145,5 @@ def _frame(rows: Rows) -> pl.DataFrame:
         asdict(row) if is_dataclass(row) and not isinstance(row, type) else row for row in rows
     ]
     typed = bool(rows) and is_dataclass(rows[0])
-    schema = event_json.dtypes(type(rows[0])) if typed else None
+    schema = dtypes_of(type(rows[0])) if typed else None
     return pl.DataFrame(records, schema=schema, infer_schema_length=None)
