@@ -8,7 +8,7 @@ name.
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -94,7 +94,7 @@ class Application:
     apart. ``lookups`` are small tables that ``features`` may join. ``window`` is the width of the
     windows in which errors are added up. Records may arrive out of order by ``lateness``; an event
     time may be ``ahead`` of the clock by that much (a replay runs ahead of it). ``retention`` is how
-    long events stay on the log: never less than the wait.
+    long events stay on the log: never less than the wait. ``topic_prefix`` stands before the name of each topic.
     """
 
     name: str
@@ -111,6 +111,7 @@ class Application:
     lateness: timedelta = timedelta(hours=1)
     ahead: timedelta = timedelta(days=7)
     retention: timedelta = timedelta(days=7)
+    topic_prefix: str = ""
 
     def __post_init__(self) -> None:
         if not (isinstance(self.name, str) and _NAME.fullmatch(self.name)):
@@ -145,17 +146,28 @@ class Application:
     @property
     def predictions_topic(self) -> str:
         """Where predictions are written."""
-        return f"{self.name}.predictions"
+        return f"{self.topic_prefix}{self.name}.predictions"
 
     @property
     def scored_topic(self) -> str:
         """Where predictions are written with their outcomes."""
-        return f"{self.name}.scored"
+        return f"{self.topic_prefix}{self.name}.scored"
 
     @property
     def scores_topic(self) -> str:
         """Where the windows' sums of errors are written."""
-        return f"{self.name}.scores"
+        return f"{self.topic_prefix}{self.name}.scores"
+
+    def prefixed(self, prefix: str) -> "Application":
+        """The same application with ``prefix`` before the name of each of its topics."""
+        if not prefix:
+            return self
+        return replace(
+            self,
+            event=replace(self.event, topic=f"{prefix}{self.event.topic}"),
+            outcome=replace(self.outcome, topic=f"{prefix}{self.outcome.topic}"),
+            topic_prefix=prefix,
+        )
 
     def _check_times(self) -> None:
         for name in ("window", "lateness", "ahead", "retention"):
