@@ -96,6 +96,19 @@ class Registry:
             self._ids[subject, text] = int(_json(answer)["id"])
         return self._ids[subject, text]
 
+    def latest(self, subject: str) -> RecordSchema | None:
+        """Give back the subject's latest schema; None when there is no such subject.
+
+        Raises:
+            SchemaError: it is no Avro schema that stands by itself.
+        """
+        answer = self._ask("GET", f"subjects/{_segment(subject)}/versions/latest")
+        if _code(answer) in _SUBJECT_NOT_FOUND:
+            return None
+        if answer.is_error:
+            raise self._strange(answer)
+        return self._avro(answer, where=f"subject {subject} at {self._url}")
+
     def incompatibilities(self, subject: str, schema: RecordSchema) -> list[str]:
         """Give back why the schema cannot follow the subject's latest one; empty: it can.
 
@@ -144,6 +157,10 @@ class Registry:
             )
         if answer.is_error:
             raise self._strange(answer)
+        return self._avro(answer, where=where)
+
+    def _avro(self, answer: httpx.Response, *, where: str) -> RecordSchema:
+        """Give back the schema that was answered, if it is one of an Avro record, and whole."""
         found = _json(answer)
         if found.get("schemaType", "AVRO") != "AVRO":
             raise SchemaError(

@@ -1,0 +1,244 @@
+"""The dead letters: what could not be used, why, and what became of it.
+
+A dead letter holds the key and the value of the bad record, and in its headers what is known about
+it. When it is redriven, a record without key and value is written beside it whose header says so: in
+the same transaction as the copy, so that both are there or neither. The log alone tells what has
+been redriven, however many have been, and in whatever order.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Final
+
+import confluent_kafka as ck
+
+from edml.errors import LogError, UsageError
+from edml.events import TopicPartition
+from edml.kafka.spans import WARNING, Client, spans
+from edml.kafka.tail import as_bytes, messages, offset_of, partition_of
+
+TIMEOUT_S: Final = 30.0
+AT_ONCE: Final = 1000
+"""So many dead letters are redriven in one transaction."""
+
+REDRIVEN: Final = "redriven"
+"""Header of a record that says which dead letter was redriven: ``partition:offset``."""
+
+
+@dataclass(frozen=True, order=True)
+class Place:
+    """Where a dead letter is: ``partition:offset``.
+
+    >>> str(Place.parse("0:42"))
+    '0:42'
+    """
+
+    partition: int
+    offset: int
+
+    @classmethod
+    def parse(cls, text: str) -> "Place":
+        """Read a place. Raises `UsageError` when the text is none."""
+        partition, _, offset = text.partition(":")
+        if not (partition.isdecimal() and offset.isdecimal()):
+            raise UsageError(
+                f"{text!r} is not the place of a dead letter",
+                todo="give PARTITION:OFFSET, such as 0:42; `edml dead-letters` lists them",
+            )
+        return cls(int(partition), int(offset))
+
+    def __str__(self) -> str:
+        return f"{self.partition}:{self.offset}"
+
+
+@dataclass(frozen=True)
+class DeadLetter:
+    """A bad record; ``source`` and ``source_offset`` say where it was read.
+
+    ``redriven_at`` is None unless it was redriven, at last to ``redriven_to``.
+    """
+
+    place: Place
+    source: TopicPartition
+    source_offset: int
+    cause: str
+    component: str
+    at: datetime
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes]] = ()
+    redriven_at: datetime | None = None
+    redriven_to: str | None = None
+
+
+def dead_letters(client: Client, topic: str) -> list[DeadLetter]:
+    """The dead letters on a topic, oldest first; none when there is no such topic.
+
+    Raises `LogError` when the log does not answer.
+    """
+    if topic not in spans(client, [topic]):
+        return []
+    found: dict[Place, DeadLetter] = {}
+    marks: list[tuple[Place, datetime, str]] = []
+    for batch in messages(client, topic):
+        for message in batch:
+            headers = _headers(message)
+            if REDRIVEN in headers:
+                marks.append(_mark(headers))
+            else:
+                letter = _letter(message, headers)
+                found[letter.place] = letter
+    for place, at, to in sorted(marks, key=lambda mark: mark[1]):
+        if place in found:
+            found[place] = replace(found[place], redriven_at=at, redriven_to=to)
+    return sorted(found.values(), key=lambda letter: (letter.at, letter.place))
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which dead letters are meant: those at some ``places``, of a ``cause``, or all of them.
+
+    Those that were redriven are left out unless ``again`` is set. ``cause`` and the other texts
+    are found anywhere in what they are compared with, in upper or lower case.
+    """
+
+    places: frozenset[Place] = frozenset()
+    where: tuple[tuple[str, str], ...] = ()
+    again: bool = False
+
+    def of(self, letters: Iterable[DeadLetter]) -> list[DeadLetter]:
+        """The dead letters that are meant. Raises `UsageError` when a place has none."""
+        known = list(letters)
+        unknown = self.places - {each.place for each in known}
+        if unknown:
+            raise UsageError(
+                f"there is no dead letter at {', '.join(map(str, sorted(unknown)))}",
+                todo="see `edml dead-letters` for their places",
+            )
+        return [
+            each
+            for each in known
+            if (not self.places or each.place in self.places)
+            and (self.again or each.redriven_at is None)
+            and all(text.lower() in told(each, field).lower() for field, text in self.where)
+        ]
+
+
+FIELDS: Final = ("cause", "topic", "component")
+
+
+def told(letter: DeadLetter, field: str) -> str:
+    """What a dead letter says of one of the `FIELDS`."""
+    return {
+        "cause": letter.cause,
+        "topic": letter.source.topic,
+        "component": letter.component,
+    }[field]
+
+
+def redrive(
+    client: Client, topic: str, choice: Choice, *, to: str | None = None
+) -> list[DeadLetter]:
+    """Write dead letters once more to where they were read, or to a topic, and give them back.
+
+    Each is written once, whoever else redrives at the same time: only one can at a time, and what
+    it has redriven is read by the next one. A record with a key goes to the partition of its key.
+    Raises `LogError` when the log refuses; then what was not yet redriven is left as it was.
+    """
+    producer = ck.Producer(
+        {
+            "log_level": WARNING,
+            **client,
+            "transactional.id": f"edml.redrive.{topic}",
+            "transaction.timeout.ms": 10_000,
+            "message.max.bytes": 20_971_520,
+            "partitioner": "murmur2_random",
+        }
+    )
+    try:
+        producer.init_transactions(TIMEOUT_S)
+        chosen = choice.of(dead_letters(client, topic))
+        _refuse_unknown(client, {to or each.source.topic for each in chosen})
+        for start in range(0, len(chosen), AT_ONCE):
+            _transact(producer, topic, chosen[start : start + AT_ONCE], to)
+    except ck.KafkaException as error:
+        raise LogError(
+            f"the dead letters were not redriven: {error.args[0].str()}",
+            where=topic,
+            todo="see with `edml dead-letters` which were; the same command redrives the others",
+        ) from error
+    return chosen
+
+
+def _transact(
+    producer: ck.Producer, topic: str, letters: Sequence[DeadLetter], to: str | None
+) -> None:
+    try:
+        producer.begin_transaction()
+        for each in letters:
+            target = to or each.source.topic
+            where = {"partition": each.source.partition} if each.key is None and not to else {}
+            producer.produce(target, key=each.key, value=each.value, **where)
+            producer.produce(
+                topic,
+                partition=each.place.partition,
+                headers=[
+                    (REDRIVEN, str(each.place).encode()),
+                    ("to", target.encode()),
+                    ("time", datetime.now(UTC).isoformat(timespec="milliseconds").encode()),
+                ],
+            )
+        producer.commit_transaction(TIMEOUT_S)
+    except ck.KafkaException as error:
+        if not error.args[0].fatal():
+            producer.abort_transaction(TIMEOUT_S)
+        raise
+
+
+def _refuse_unknown(client: Client, topics: set[str]) -> None:
+    missing = topics - spans(client, topics).keys()
+    if missing:
+        raise UsageError(
+            f"there is no topic {', '.join(sorted(missing))} to redrive to",
+            todo="name one with --to, or create the application's with `edml topics create`",
+        )
+
+
+def _letter(message: ck.Message, headers: dict[str, bytes]) -> DeadLetter:
+    """A dead letter; one that others wrote may lack some headers."""
+    text = {name: value.decode(errors="replace") for name, value in headers.items()}
+    return DeadLetter(
+        place=Place(partition_of(message), offset_of(message)),
+        source=TopicPartition(text.get("topic", "?"), _number(text.get("partition"))),
+        source_offset=_number(text.get("offset")),
+        cause=text.get("cause", "?"),
+        component=text.get("component", "?"),
+        at=_time(text.get("time"), message),
+        key=None if message.key() is None else as_bytes(message.key()),
+        value=None if message.value() is None else as_bytes(message.value()),
+        headers=tuple(headers.items()),
+    )
+
+
+def _mark(headers: dict[str, bytes]) -> tuple[Place, datetime, str]:
+    return (
+        Place.parse(headers[REDRIVEN].decode()),
+        datetime.fromisoformat(headers["time"].decode()),
+        headers["to"].decode(),
+    )
+
+
+def _headers(message: ck.Message) -> dict[str, bytes]:
+    return {name: value or b"" for name, value in message.headers() or []}
+
+
+def _number(text: str | None) -> int:
+    return int(text) if text is not None and text.isdecimal() else -1
+
+
+def _time(text: str | None, message: ck.Message) -> datetime:
+    try:
+        return datetime.fromisoformat(text or "")
+    except ValueError:
+        return datetime.fromtimestamp(message.timestamp()[1] / 1000, UTC)

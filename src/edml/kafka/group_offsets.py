@@ -1,0 +1,118 @@
+"""Where a consumer group is, and how it is put elsewhere: never while it reads."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException
+from confluent_kafka import TopicPartition as Place
+from confluent_kafka.admin import AdminClient, OffsetSpec
+
+from edml.errors import LogError, UsageError
+from edml.events import TopicPartition
+from edml.kafka.spans import TIMEOUT_S, Client, Offsets, asking, listed, span
+
+To = Literal["earliest", "latest"] | datetime
+
+
+@dataclass(frozen=True)
+class Moved:
+    """A partition, the offset where the group was (None: nowhere), and where it is now."""
+
+    partition: TopicPartition
+    before: int | None
+    after: int
+
+
+def groups(client: Client) -> list[str]:
+    """The consumer groups that the log knows."""
+    with asking(client) as admin:
+        found = admin.list_consumer_groups(request_timeout=TIMEOUT_S).result().valid
+    return sorted(each.group_id for each in found)
+
+
+def committed(client: Client, group: str) -> dict[TopicPartition, int]:
+    """The offset that a group has committed of each partition."""
+    with asking(client) as admin:
+        return _committed(admin, group)
+
+
+def seek(client: Client, group: str, topics: Iterable[str], to: To) -> tuple[Moved, ...]:
+    """Have a group go on elsewhere on all partitions of some topics.
+
+    ``earliest`` and ``latest`` are the first offset that there is and the one after the last; a
+    time stands for the first record whose timestamp is not before it. What the group had noted
+    beside its offsets is let go. Raises `UsageError` while the group has members, and `LogError`
+    when the log refuses.
+    """
+    after = {each: offset for topic in topics for each, offset in _offsets(client, topic, to)}
+    asked = [Place(*each, offset) for each, offset in after.items()]
+    with asking(client) as admin:
+        _refuse_members(admin, group)
+        before = _committed(admin, group)
+        (answer,) = admin.alter_consumer_group_offsets(
+            [
+                ConsumerGroupTopicPartitions(
+                    group, [Place(*each, offset) for each, offset in after.items()]
+                )
+            ],
+            request_timeout=TIMEOUT_S,
+        ).values()
+        _check(group, answer.result().topic_partitions or [])
+    return tuple(Moved(each, before.get(each), offset) for each, offset in after.items())
+
+
+def _check(group: str, answers: Iterable[Place]) -> None:
+    for each in answers:
+        if each.error is not None:
+            raise LogError(
+                f"the offset of {group} cannot be set: {each.error.str()}",
+                where=str(TopicPartition(each.topic, each.partition)),
+                todo="see that nothing reads as this group, and that you may set its offsets",
+            )
+
+
+def _refuse_members(admin: AdminClient, group: str) -> None:
+    (answer,) = admin.describe_consumer_groups([group], request_timeout=TIMEOUT_S).values()
+    try:
+        found = answer.result().members
+    except KafkaException as error:
+        if error.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:
+            return
+        raise
+    members = sorted(each.group_instance_id or each.client_id for each in found)
+    if members:
+        raise UsageError(
+            f"{group} has members, which would go on from where they are: {', '.join(members)}",
+            where=group,
+            todo="stop them and try again; one that has just ended is let go of after its "
+            "session's 10 s",
+        )
+
+
+def _committed(admin: AdminClient, group: str) -> dict[TopicPartition, int]:
+    (answer,) = admin.list_consumer_group_offsets(
+        [ConsumerGroupTopicPartitions(group)], request_timeout=TIMEOUT_S
+    ).values()
+    found = answer.result().topic_partitions or []
+    return {TopicPartition(each.topic, each.partition): each.offset for each in found}
+
+
+def _offsets(client: Client, topic: str, to: To) -> list[tuple[TopicPartition, int]]:
+    found = span(client, topic)
+    offsets = found.first if to == "earliest" else found.end
+    if isinstance(to, datetime):
+        offsets = _since(client, topic, offsets, to)
+    return [(TopicPartition(topic, number), offset) for number, offset in offsets.items()]
+
+
+def _since(client: Client, topic: str, end: Offsets, time: datetime) -> Offsets:
+    """The first offset of each partition that is not older; its end, where all are older."""
+    places = [Place(topic, number) for number in end]
+    with asking(client) as admin:
+        found = listed(admin, places, OffsetSpec.for_timestamp(int(time.timestamp() * 1000)))
+    return {
+        number: stop if found[topic][number] < 0 else found[topic][number]
+        for number, stop in end.items()
+    }
