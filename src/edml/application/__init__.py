@@ -28,6 +28,7 @@ from edml.application.columns import (
     columns_of,
 )
 from edml.application.fields import dtypes_of, fields_of
+from edml.application.sources import Downloads, Simulate
 from edml.application.streams import EVENT_TIME, OUTCOME_TIME, EventStream, OutcomeStream
 from edml.errors import DeclarationError
 
@@ -38,6 +39,7 @@ __all__ = [
     "Category",
     "Cross",
     "Deep",
+    "Downloads",
     "Embedding",
     "EventStream",
     "FeatureFunction",
@@ -47,6 +49,7 @@ __all__ = [
     "OutcomeStream",
     "Past",
     "Role",
+    "Simulate",
     "Wide",
     "dtypes_of",
     "fields_of",
@@ -93,8 +96,9 @@ class Application:
     ``segment`` names a column, of the event or added by ``features``, by which errors are told
     apart. ``lookups`` are small tables that ``features`` may join. ``window`` is the width of the
     windows in which errors are added up. Records may arrive out of order by ``lateness``; an event
-    time may be ``ahead`` of the clock by that much (a replay runs ahead of it). ``retention`` is how
-    long events stay on the log: never less than the wait. ``topic_prefix`` stands before the name of each topic.
+    time may be ``ahead`` of the clock by that much (a replay runs ahead of it). ``retention`` is
+    how long events stay on the log: never less than the wait. ``topic_prefix`` stands before the
+    name of each topic.
     """
 
     name: str
@@ -112,6 +116,8 @@ class Application:
     ahead: timedelta = timedelta(days=7)
     retention: timedelta = timedelta(days=7)
     topic_prefix: str = ""
+    downloads: Downloads | None = None
+    simulate: Simulate | None = None
 
     def __post_init__(self) -> None:
         if not (isinstance(self.name, str) and _NAME.fullmatch(self.name)):
@@ -127,6 +133,10 @@ class Application:
         for name in ("features", "history"):
             if not callable(getattr(self, name)):
                 raise DeclarationError(f"{name} is {getattr(self, name)!r}: expected a function")
+        if self.downloads is not None:
+            _check_type("downloads", self.downloads, Downloads)
+        if self.simulate is not None and not callable(self.simulate):
+            raise DeclarationError(f"simulate is {self.simulate!r}: expected a function")
         for name, table in self.lookups.items():
             _check_type(f"lookups[{name!r}]", table, pl.DataFrame)
         _check_parts("wide", self.wide, Category, Cross)

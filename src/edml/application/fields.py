@@ -41,8 +41,8 @@ def dtypes_of(schema: type) -> pl.Schema:
         if dtype is None:
             raise DeclarationError(
                 f"{schema.__name__}.{name} is a field of type {type_name(annotation)}: "
-                "expected str, int, float, bool, bytes, date, time, datetime, LocalTime, an Enum of strings, a "
-                "dataclass, a list of one of these, or one of these `| None`"
+                "expected str, int, float, bool, bytes, date, time, datetime, LocalTime, an Enum "
+                "of strings, a dataclass, a list of one of these, or one of these `| None`"
             )
         found[name] = dtype
     return pl.Schema(found)
