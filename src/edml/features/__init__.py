@@ -96,37 +96,6 @@ class Features:
         )
 
 
-def compute(self, events: pl.DataFrame) -> pl.DataFrame:
-        """The segment and one column a feature, one row an event, in order.
-
-        Raises `FeatureError` when the function fails, forgets a column, or does not keep the rows.
-        """
-        numbered = events.with_row_index(ROW)
-        try:
-            computed = self._run(numbered)
-        except Exception as error:
-            raise FeatureError(
-                f"the features of {self._name!r} cannot be computed: "
-                f"{type(error).__name__}: {error}",
-                todo="add columns with `events.with_columns(...)`, and keep those that are there",
-            ) from error
-        if not computed[ROW].equals(numbered[ROW]):
-            computed = self._in_order(computed, numbered[ROW])
-        return computed.drop(ROW)
-
-    def _in_order(self, computed: pl.DataFrame, rows: pl.Series) -> pl.DataFrame:
-        """Rows as they came in: joins may give them back in another order."""
-        ordered = computed.sort(ROW)
-        if ordered[ROW].equals(rows):
-            return ordered
-        lost = len(rows) - ordered[ROW].n_unique()
-        raise FeatureError(
-            f"the features of {self._name!r} gave {computed.height} rows for {len(rows)} events, "
-            + (f"and lost {lost} of them" if lost else "and doubled some of them"),
-            todo="keep every row once: join lookups with how='left', on a column of unique values",
-        )
-
-
 def compute(application: Application, events: pl.DataFrame) -> pl.DataFrame:
     """The features of one batch of events: `Features.compute`, for those who have only one."""
     return Features(application).compute(events)
