@@ -11,11 +11,17 @@ from edml.settings import RegistrySettings
 
 
 def trip(*fields: dict[str, object]) -> RecordSchema:
-    return {"type": "record", "name": "Trip", "fields": [{"name": "uuid", "type": "string"}, *fields]}
+    """The schema of a trip with these fields besides its uuid."""
+    return {
+        "type": "record",
+        "name": "Trip",
+        "fields": [{"name": "uuid", "type": "string"}, *fields],
+    }
 
 
 @pytest.fixture
 def registry(registry_url: str) -> Iterator[Registry]:
+    """A client of the running registry."""
     with Registry(RegistrySettings(url=registry_url)) as registry:
         yield registry
 
@@ -56,12 +62,15 @@ def test_a_field_with_a_default_is_compatible(registry: Registry, values: str) -
     """Old records can be read with a schema that has a new field with a default."""
     registry.register(values, trip())
 
-    assert [] == registry.incompatibilities(values, trip({"name": "zone", "type": "int", "default": 1}))
+    assert (
+        registry.incompatibilities(values, trip({"name": "zone", "type": "int", "default": 1}))
+        == []
+    )
 
 
 def test_every_schema_can_be_the_first(registry: Registry, values: str) -> None:
     """A subject that does not exist has nothing to be compatible with."""
-    assert [] == registry.incompatibilities(values, trip())
+    assert registry.incompatibilities(values, trip()) == []
 
 
 def test_an_invalid_schema_is_refused(registry: Registry, values: str) -> None:

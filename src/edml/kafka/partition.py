@@ -1,4 +1,4 @@
-"""Which partition a key belongs to: the rule of Java's producer and of librdkafka's ``murmur2_random``.
+"""Which partition a key belongs to, as Java's producer and ``murmur2_random`` have it.
 
 MurmurHash2 by Austin Appleby (32 bits), with the seed and the mask of Apache Kafka's
 ``org.apache.kafka.common.utils.Utils.murmur2`` and ``toPositive``.
@@ -22,7 +22,7 @@ def partitions(keys: Sequence[bytes], count: int) -> NDArray[np.int32]:
     A record without a key has no partition of its own (librdkafka and Java draw one): leave it out.
 
     >>> partitions([b"21", b"foobar"], 6).tolist()
-    [2, 4]
+    [0, 0]
     """
     return ((murmur2(keys) & _POSITIVE) % np.uint32(count)).astype(np.int32)
 
@@ -33,20 +33,20 @@ def murmur2(keys: Sequence[bytes]) -> NDArray[np.uint32]:
     sizes = np.fromiter(map(len, keys), np.int64, len(keys))
     for size in np.unique(sizes):
         rows = np.flatnonzero(sizes == size)
-        content = b"".join([keys[row] for row in rows])
+        content = b"".join([keys[row] for row in rows.tolist()])
         hashes[rows] = _of_one_size(np.frombuffer(content, np.uint8).reshape(len(rows), size))
     return hashes
 
 
 def _of_one_size(keys: NDArray[np.uint8]) -> NDArray[np.uint32]:
-    """Give back the hashes of the rows, word by word for all of them. 32-bit numbers wrap around."""
+    """Give back the hashes of the rows, word by word. 32-bit numbers wrap around."""
     count, size = keys.shape
     words = np.ascontiguousarray(keys[:, : size // 4 * 4]).view("<u4")
     hashes = np.full(count, _SEED ^ size, np.uint32)
-    for k in words.T:
-        k = k * _M
-        k ^= k >> _R
-        hashes = hashes * _M ^ k * _M
+    for word in words.T:
+        mixed = word * _M
+        mixed ^= mixed >> _R
+        hashes = hashes * _M ^ mixed * _M
     rest = keys[:, size // 4 * 4 :]
     if rest.shape[1]:
         for place in range(rest.shape[1]):

@@ -1,4 +1,4 @@
-"""The schema registry, by the REST interface of Confluent's, which Apicurio, Karapace and others share.
+"""The schema registry, by the REST interface that Confluent's, Apicurio and others share.
 
 https://docs.confluent.io/platform/current/schema-registry/develop/api.html
 """
@@ -37,8 +37,8 @@ def subject(topic: str) -> str:
 class Registry:
     """A registry of Avro schemas. Schemas and ids never change there, so each is asked for once.
 
-    Every method raises `RegistryUnavailableError` when the registry does not answer, or does not answer
-    as a registry does. That is a reason to wait, never a fault of a record.
+    Every method raises `RegistryUnavailableError` when the registry does not answer, or does not
+    answer as a registry does. That is a reason to wait, never a fault of a record.
     """
 
     def __init__(self, settings: RegistrySettings, *, timeout_s: float = TIMEOUT_S) -> None:
@@ -194,7 +194,7 @@ class Registry:
             raise RegistryUnavailableError(
                 f"the schema registry does not answer: {type(error).__name__}: {error}",
                 where=self._url,
-                todo="see whether it runs (`edml status`) and whether EDML_REGISTRY_URL is its address",
+                todo="see whether it runs (`edml status`), and whether EDML_REGISTRY_URL is right",
             ) from error
         if answer.status_code in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
             raise RegistryUnavailableError(

@@ -15,7 +15,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from edml.kafka.codec import varints
-from edml.kafka.codec.dtypes import bounds, column_type, unit
+from edml.kafka.codec.dtypes import bounds, column_type, unit, utf8
 from edml.kafka.codec.layout import Enum, Field, Fixed, Node, Nullable, Record, Scalar
 from edml.kafka.codec.varints import Longs
 
@@ -75,22 +75,13 @@ class Cursors:
 
     def doubtful(self) -> NDArray[np.bool_]:
         """Give back the records that are not clean, or not read to their end."""
-        return self._doubtful | (self._places != self._ends)
+        unread: NDArray[np.bool_] = self._places != self._ends
+        return self._doubtful | unread
 
     def _column(self, node: Node) -> pl.Series:
         match node:
-            case Scalar("string"):
-                return self._string()
-            case Scalar("bytes"):
-                return self._views(*self._span(self._varint()))
-            case Scalar("int" | "long"):
-                return self._whole(node)
-            case Scalar("float"):
-                return self._plain(np.dtype("<f4"))
-            case Scalar("double"):
-                return self._plain(np.dtype("<f8"))
-            case Scalar("boolean"):
-                return self._boolean()
+            case Scalar():
+                return self._scalar(node)
             case Enum():
                 return self._enum(node)
             case Fixed(size=size):
@@ -101,6 +92,20 @@ class Cursors:
                 names = [field.name for field in fields]
                 return pl.DataFrame(self.record(fields, names)).to_struct()
         raise AssertionError(f"not flat: {node}")
+
+    def _scalar(self, node: Scalar) -> pl.Series:
+        match node.kind:
+            case "string":
+                return self._string()
+            case "bytes":
+                return self._views(*self._span(self._varint()))
+            case "float":
+                return self._plain(np.dtype("<f4"))
+            case "double":
+                return self._plain(np.dtype("<f8"))
+            case "boolean":
+                return self._boolean()
+        return self._whole(node)
 
     def _take(self, sizes: Longs | int) -> Longs:
         """Move past so many bytes, never out of the record; give back where they begin."""
@@ -113,11 +118,13 @@ class Cursors:
     def _varint(self) -> Longs:
         places = self._places
         first = self._buffer.u1[places]
-        if first.max(initial=0) < 0x80:
+        if first.max(initial=0) < varints.CONTINUED:
             self._take(1)
             return varints.unzigzag(first.astype(np.uint64))
         words = self._buffer.u8
-        values, sizes, too_long = varints.decode(words[places], lambda rows: words[places[rows] + 8])
+        values, sizes, too_long = varints.decode(
+            words[places], lambda rows: words[places[rows] + 8]
+        )
         self._doubtful |= too_long
         self._take(sizes)
         return values
@@ -149,7 +156,7 @@ class Cursors:
         return pl.Series(node.symbols, dtype=pl.Enum(node.symbols)).gather(places)
 
     def _string(self) -> pl.Series:
-        text = self._views(*self._span(self._varint())).cast(pl.String, strict=False)
+        text = utf8(self._views(*self._span(self._varint())))
         if text.null_count():
             self._doubtful |= text.is_null().to_numpy()
         return text
@@ -163,7 +170,7 @@ class Cursors:
         return self._take(sizes), sizes
 
     def _views(self, places: Longs, sizes: Longs) -> pl.Series:
-        """Give back a column of bytes that stay where they are, except short ones, which are copied.
+        """Give back a column of bytes. They stay where they are, except short ones.
 
         https://arrow.apache.org/docs/format/Columnar.html#variable-size-binary-view-layout
         """

@@ -1,8 +1,8 @@
 """A batch of values from the log as one frame, and the ones that are bad.
 
-The records of one schema are read side by side (`columns`), which is some thirty times as fast as one
-after the other. The few that are then in doubt are read by themselves (`strict`): either they are
-good after all, or there is a cause why not. No bad record costs or changes its neighbours.
+The records of one schema are read side by side (`columns`), which is many times as fast as one
+after the other. The few that are then in doubt are read by themselves (`strict`): either they are good
+after all, or there is a cause why not. No bad record costs or changes its neighbours.
 """
 
 from collections import defaultdict
@@ -15,11 +15,12 @@ import polars as pl
 from numpy.typing import NDArray
 
 from edml.errors import SchemaError
-from edml.kafka.codec import strict, wire
+from edml.kafka.codec import wire
 from edml.kafka.codec.columns import Cursors
-from edml.kafka.codec.dtypes import column, frame_schema
+from edml.kafka.codec.dtypes import column_type, frame_schema, plain
 from edml.kafka.codec.layout import Record, RecordSchema, flat, record
 from edml.kafka.codec.resolve import Resolution
+from edml.kafka.codec.strict import StrictReader
 from edml.kafka.codec.wire import MalformedError
 
 Rows = NDArray[np.int64]
@@ -55,15 +56,19 @@ class Decoder:
     """Decodes batches into frames of one reader's schema. It remembers the writers' schemas it met.
 
     Args:
-        schemas: gives back the schema of an id. A `SchemaError` that it raises makes the records of
-            this id bad; any other error, such as of a registry that does not answer, passes through.
+        schemas: gives back the schema of an id. A `SchemaError` makes the records of this id bad;
+            any other error, such as of a registry that does not answer, passes through.
         reader: the schema that the frames have.
+        few: up to so many records are read one by one.
 
     Raises:
         SchemaError: the reader's schema is not valid, or has a field that no column can hold.
     """
 
-    def __init__(self, schemas: Callable[[int], RecordSchema], reader: RecordSchema) -> None:
+    def __init__(
+        self, schemas: Callable[[int], RecordSchema], reader: RecordSchema, *, few: int = FEW
+    ) -> None:
+        self._few: Final = few
         self._schemas: Final = schemas
         self._reader: Final = record(reader)
         self._empty: Final = pl.DataFrame(schema={ROW: pl.Int64(), **frame_schema(reader)})
@@ -82,12 +87,15 @@ class Decoder:
             else:
                 frames.append(frame)
                 bad += faults
-        frame = _in_order(frames) if frames else self._empty
-        return Decoded(frame.drop(ROW), frame[ROW].to_numpy(), sorted(bad))
+        frame = _in_order(frames) if frames else self._empty.clone()
+        rows = frame.drop_in_place(ROW).to_numpy()
+        return Decoded(frame, rows, sorted(bad))
 
     def _writer(self, schema_id: int) -> "_Writer":
         if schema_id not in self._writers:
-            self._writers[schema_id] = _Writer(record(self._schemas(schema_id)), self._reader)
+            self._writers[schema_id] = _Writer(
+                record(self._schemas(schema_id)), self._reader, self._few
+            )
         return self._writers[schema_id]
 
 
@@ -103,22 +111,27 @@ def decode(
 class _Writer:
     """How the records of one writer's schema are decoded. Its frames have the column `ROW`."""
 
-    def __init__(self, layout: Record, reader: Record) -> None:
+    def __init__(self, layout: Record, reader: Record, few: int) -> None:
+        self._few = few
         self._layout = layout
         self._resolution = Resolution(layout, reader)
         self._wanted = self._resolution.wanted
+        types = {f.name: column_type(f.type) for f in layout.fields if f.name in self._wanted}
+        self._plain = {ROW: pl.Int64(), **{name: plain(to) for name, to in types.items()}}
+        self._casts = {name: to for name, to in types.items() if plain(to) != to}
+        self._strict = StrictReader(layout, self._wanted)
         self._side_by_side = flat(layout)
 
     def decode(self, records: Sequence[bytes], rows: Rows) -> tuple[pl.DataFrame, list[Bad]]:
         """Give back the frame of the records, and what is bad among them."""
-        if self._side_by_side and len(records) > FEW:
+        if self._side_by_side and len(records) > self._few:
             frame, doubtful = self._together(records, rows)
+            bad: list[Bad] = []
+            if len(doubtful):
+                careful, bad = self._one_by_one([records[i] for i in doubtful], rows[doubtful])
+                frame = _in_order([frame, careful])
         else:
-            frame, doubtful = None, np.arange(len(records))
-        bad: list[Bad] = []
-        if len(doubtful):
-            careful, bad = self._one_by_one([records[i] for i in doubtful], rows[doubtful])
-            frame = careful if frame is None else _in_order([frame, careful])
+            frame, bad = self._one_by_one(records, rows)
         return self._resolved(frame, bad)
 
     def _together(self, records: Sequence[bytes], rows: Rows) -> tuple[pl.DataFrame, Rows]:
@@ -132,27 +145,27 @@ class _Writer:
         return frame.filter(~doubtful), np.flatnonzero(doubtful)
 
     def _one_by_one(self, records: Sequence[bytes], rows: Rows) -> tuple[pl.DataFrame, list[Bad]]:
-        good: list[tuple[int, dict[str, Any]]] = []
-        bad = []
+        """Give back the frame of the good records, and the others with their causes."""
+        good: list[list[Any]] = []
+        bad: list[Bad] = []
         for value, row in zip(records, rows.tolist(), strict=True):
             try:
-                good.append((row, strict.read(value, self._layout, self._wanted, wire.HEADER.size)))
+                good.append([row, *self._strict.read(value, wire.HEADER.size)])
             except MalformedError as error:
                 bad.append(Bad(row, str(error)))
-        columns = [
-            column([values[field.name] for _, values in good], field.type).alias(field.name)
-            for field in self._layout.fields
-            if field.name in self._wanted
-        ]
-        return pl.DataFrame([pl.Series(ROW, [row for row, _ in good], pl.Int64), *columns]), bad
+        frame = pl.DataFrame(good, schema=self._plain, orient="row")
+        for name, to in self._casts.items():
+            frame.replace_column(frame.get_column_index(name), frame[name].cast(to))
+        return frame, bad
 
     def _resolved(self, frame: pl.DataFrame, bad: list[Bad]) -> tuple[pl.DataFrame, list[Bad]]:
-        """Give back the frame as the reader's schema has it, without the rows that it cannot have."""
+        """Give back the frame as the reader's schema has it, and all that is bad."""
+        rows = frame.drop_in_place(ROW)
         resolved, faults = self._resolution.apply(frame)
-        resolved = resolved.insert_column(0, frame[ROW])
+        resolved.insert_column(0, rows)
         if not faults:
             return resolved, bad
-        causes = {row: cause for which, cause in reversed(faults) for row in frame[ROW].filter(which)}
+        causes = {row: cause for which, cause in reversed(faults) for row in rows.filter(which)}
         keep = ~np.logical_or.reduce([which for which, _ in faults])
         return resolved.filter(keep), bad + [Bad(row, cause) for row, cause in causes.items()]
 
@@ -170,7 +183,7 @@ def _by_schema(values: Sequence[bytes | None]) -> tuple[list[tuple[int, Rows]], 
 
 
 def _by_prefix(values: Sequence[bytes | None]) -> list[tuple[bytes | None, Rows]]:
-    """Give back which rows begin with which five bytes. Most batches have one schema: that is fast."""
+    """Give back which rows begin with which five bytes. One schema, as in most, is fast."""
     prefixes = [value and value[: wire.HEADER.size] for value in values]
     if not prefixes or prefixes.count(prefixes[0]) == len(prefixes):
         return [(prefix, np.arange(len(prefixes))) for prefix in prefixes[:1]]

@@ -55,14 +55,8 @@ _DTYPES: Final[Mapping[tuple[str, str | None], pl.DataType]] = {
 def dtype(node: Node) -> pl.DataType | None:
     """Give back the type of the column that holds such values, or None if none can."""
     match node:
-        case Scalar(logical="decimal") | Fixed(logical="decimal"):
-            return pl.Decimal(node.precision, node.scale)
-        case Scalar(kind, logical):
-            return _DTYPES[kind, logical]
-        case Fixed():
-            return pl.Binary()
-        case Enum(symbols=symbols):
-            return pl.Enum(symbols)
+        case Scalar() | Fixed() | Enum():
+            return _simple(node)
         case Nullable(of=of):
             return dtype(of)
         case Array(items=items):
@@ -71,13 +65,24 @@ def dtype(node: Node) -> pl.DataType | None:
             if (inner := dtype(values)) is None:
                 return None
             return pl.List(pl.Struct({"key": pl.String(), "value": inner}))
-        case Record(fields=fields):
-            inners = {field.name: dtype(field.type) for field in fields}
-            if not inners or None in inners.values():
-                return None
-            return pl.Struct({name: inner for name, inner in inners.items() if inner is not None})
+        case Record():
+            return _struct(node)
         case Union() | Reference():
             return None
+
+
+def _simple(node: Scalar | Fixed | Enum) -> pl.DataType:
+    if isinstance(node, Enum):
+        return pl.Enum(node.symbols)
+    if node.logical == "decimal":
+        return pl.Decimal(node.precision, node.scale)
+    return pl.Binary() if isinstance(node, Fixed) else _DTYPES[node.kind, node.logical]
+
+
+def _struct(node: Record) -> pl.DataType | None:
+    inners = {field.name: dtype(field.type) for field in node.fields}
+    known = {name: inner for name, inner in inners.items() if inner is not None}
+    return pl.Struct(known) if known and len(known) == len(inners) else None
 
 
 def column_type(node: Node) -> pl.DataType:
@@ -89,12 +94,12 @@ def column_type(node: Node) -> pl.DataType:
 
 
 def unit(node: Scalar) -> int:
-    """Give back by what a whole number is multiplied to be what its column holds (times: nanoseconds)."""
+    """Give back the factor from a whole number to what its column holds (times: nanoseconds)."""
     return {"time-millis": 1_000_000, "time-micros": 1_000}.get(node.logical or "", 1)
 
 
 def bounds(node: Scalar) -> tuple[int, int] | None:
-    """Give back the least and the greatest whole number that is a value of the type; None: all 64 bits."""
+    """Give back the least and the greatest number of the type; None where it takes all 64 bits."""
     match node:
         case Scalar("int", "time-millis"):
             return 0, _DAY_US // 1000 - 1
@@ -133,13 +138,13 @@ def _columns(layout: Record) -> Iterator[tuple[str, pl.DataType]]:
 
 
 def column(values: Sequence[Any], node: Node) -> pl.Series:
-    """Give back a column of values as the strict reader has them: times as numbers, enums as strings."""
+    """Give back a column of values in which times are numbers, and enums strings."""
     to = column_type(node)
-    return pl.Series(values, dtype=_plain(to)).cast(to)
+    return pl.Series(values, dtype=plain(to)).cast(to)
 
 
-def _plain(to: pl.DataType) -> pl.DataType:
-    """Give back the type under a time or an enum, also inside of others."""
+def plain(to: pl.DataType) -> pl.DataType:
+    """Give back the type with numbers for times and strings for enums, also inside of it."""
     match to:
         case pl.Datetime() | pl.Time():
             return pl.Int64()
@@ -148,16 +153,32 @@ def _plain(to: pl.DataType) -> pl.DataType:
         case pl.Enum():
             return pl.String()
         case pl.List(inner=inner):
-            return pl.List(_plain(_instance(inner)))
+            return pl.List(plain(instance(inner)))
         case pl.Struct(fields=fields):
-            return pl.Struct({field.name: _plain(_instance(field.dtype)) for field in fields})
+            return pl.Struct({field.name: plain(instance(field.dtype)) for field in fields})
     return to
 
 
-def _instance(to: PolarsDataType) -> pl.DataType:
+def instance(to: PolarsDataType) -> pl.DataType:
+    """Give back the type itself where Polars' type hints allow its class too."""
     return to() if isinstance(to, type) else to
 
 
 def decimal(value: bytes, node: Scalar | Fixed) -> Decimal:
     """Give back the number that the bytes of a decimal are."""
     return Decimal(f"{int.from_bytes(value, 'big', signed=True)}E-{node.scale}")
+
+
+def utf8(column: pl.Series) -> pl.Series:
+    """Give back a column of bytes as strings, null where they are not UTF-8."""
+    try:
+        return column.cast(pl.String)
+    except pl.exceptions.ComputeError:
+        return pl.Series([_string(value) for value in column.to_list()], dtype=pl.String)
+
+
+def _string(value: bytes | None) -> str | None:
+    try:
+        return None if value is None else value.decode()
+    except UnicodeDecodeError:
+        return None

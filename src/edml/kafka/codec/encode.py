@@ -1,7 +1,7 @@
 """A frame as Avro values in the Confluent wire format, all rows at once.
 
-First the size of each field of each row is known, by that where each row begins, then the fields are
-written one after the other, each for all rows. What is written as a whole 64-bit word may run over
+First the sizes of all fields say where each row begins, then the fields are written one after the
+other, each for all rows. What is written as a whole 64-bit word may run over
 the next bytes of its row, which are written later; between rows there is room for it.
 """
 
@@ -20,18 +20,24 @@ from edml.kafka.codec.fit import fit
 from edml.kafka.codec.layout import Array, Map, Node, Nullable, Record, RecordSchema, flat, record
 from edml.kafka.codec.pieces import GAP, Canvas, header, pieces
 
-FEW: Final = 12
+FEW: Final = 64
 """Up to so many rows, writing one by one is faster than side by side."""
 
 
 class Encoder:
     """Encodes frames as records of one schema, registered under ``schema_id``.
 
+    Args:
+        schema: of the values.
+        schema_id: its id at the registry.
+        few: up to so many rows are written one by one.
+
     Raises:
         SchemaError: the schema is not valid, or has a field that no column can hold.
     """
 
-    def __init__(self, schema: RecordSchema, schema_id: int) -> None:
+    def __init__(self, schema: RecordSchema, schema_id: int, *, few: int = FEW) -> None:
+        self._few: Final = few
         frame_schema(schema)
         self._layout: Final = record(schema)
         self._header: Final = wire.header(schema_id)
@@ -45,7 +51,7 @@ class Encoder:
             SchemaError: a column is missing, or holds what its field cannot.
         """
         columns = fit(frame, self._layout)
-        if self._side_by_side and frame.height > FEW:
+        if self._side_by_side and frame.height > self._few:
             return self._together(columns, frame.height)
         return self._one_by_one(columns)
 

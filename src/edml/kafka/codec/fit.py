@@ -3,8 +3,8 @@
 import polars as pl
 
 from edml.errors import SchemaError
-from edml.kafka.codec.dtypes import column_type
-from edml.kafka.codec.layout import Fixed, Node, Nullable, Record, Scalar
+from edml.kafka.codec.dtypes import column_type, instance
+from edml.kafka.codec.layout import Fixed, Node, Nullable, Record
 
 _WORDS = (pl.String, pl.Categorical, pl.Enum)
 
@@ -15,9 +15,12 @@ def fit(frame: pl.DataFrame, layout: Record) -> list[pl.Series]:
     Whole numbers may have another width, words may be categories, an instant another unit.
 
     Raises:
-        SchemaError: a column is missing, of another type, or has a value or a null that does not fit.
+        SchemaError: a column is missing, of another type, or has a value that does not fit.
     """
-    return [_fit(_named(frame, f.name, layout.name), f.type, f"{layout.name}.{f.name}") for f in layout.fields]
+    return [
+        _fit(_named(frame, f.name, layout.name), f.type, f"{layout.name}.{f.name}")
+        for f in layout.fields
+    ]
 
 
 def _named(frame: pl.DataFrame, name: str, where: str) -> pl.Series:
@@ -80,12 +83,12 @@ def _cast(column: pl.Series, to: pl.DataType, where: str) -> pl.Series:
 
 def _holds(has: pl.DataType, to: pl.DataType) -> bool:
     """Whether every value of the one type that can be cast to the other means the same there."""
-    if isinstance(has, pl.Null):
+    if isinstance(has, pl.Null) or has == to:
         return True
     if isinstance(has, pl.Datetime) and isinstance(to, pl.Datetime):
         return (has.time_zone is None) == (to.time_zone is None)
     if isinstance(has, pl.List) and isinstance(to, pl.List):
-        return has.inner == to.inner or _holds(has.inner, to.inner)
+        return _holds(instance(has.inner), instance(to.inner))
     if isinstance(has, _WORDS) and isinstance(to, _WORDS):
         return True
     if isinstance(has, pl.Decimal) and isinstance(to, pl.Decimal):

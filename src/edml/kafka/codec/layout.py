@@ -1,4 +1,4 @@
-"""An Avro schema as a tree of small types: how the bytes of a datum lie, and what a frame holds of them.
+"""An Avro schema as a tree of small types, which say how the bytes of a datum lie.
 
 https://avro.apache.org/docs/1.12.0/specification/
 """
@@ -112,6 +112,9 @@ _Named = TypeVar("_Named", Record, Enum, Fixed)
 
 _PRIMITIVES: Final = {"null", "boolean", "int", "long", "float", "double", "string", "bytes"}
 
+_DIGITS: Final = 38
+"""Of the largest decimal that a column holds."""
+
 _LOGICAL: Final = {
     ("int", "date"),
     ("int", "time-millis"),
@@ -131,7 +134,14 @@ def record(schema: Any) -> Record:
     """
     try:
         parsed = fastavro.parse_schema(schema, expand=False)
-    except (SchemaParseException, UnknownType, ValueError, TypeError, KeyError, AttributeError) as error:
+    except (
+        SchemaParseException,
+        UnknownType,
+        ValueError,
+        TypeError,
+        KeyError,
+        AttributeError,
+    ) as error:
         raise SchemaError(
             f"not a valid Avro schema: {type(error).__name__}: {error}",
             todo="write it as the Avro specification has it: "
@@ -201,16 +211,20 @@ class _Reader:
 
 
 def _logical(schema: Mapping[str, Any], kind: str) -> tuple[str | None, int, int]:
-    """Give back the logical type, precision and scale. An unknown one is ignored, as Avro demands."""
+    """Give back logical type, precision and scale. Unknown ones are ignored, as Avro demands."""
     logical = schema.get("logicalType")
     if logical == "decimal" and kind in ("bytes", "fixed"):
         precision, scale = schema.get("precision", 0), schema.get("scale", 0)
-        return (logical, precision, scale) if 0 <= scale <= precision <= 38 and precision else (None, 0, 0)
+        return (
+            (logical, precision, scale)
+            if 0 <= scale <= precision <= _DIGITS and precision
+            else (None, 0, 0)
+        )
     return (logical if (kind, logical) in _LOGICAL else None), 0, 0
 
 
 def flat(node: Node) -> bool:
-    """Whether the type is made of parts whose number is fixed: then many datums are read side by side."""
+    """Whether the number of its parts is fixed, so that many datums can be read side by side."""
     match node:
         case Scalar("null") | Scalar(logical="decimal") | Fixed(logical="decimal"):
             return False

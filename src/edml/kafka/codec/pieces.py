@@ -1,4 +1,4 @@
-"""The fields of many records as pieces: how long each is in each record, and how they are written."""
+"""The fields of many records: how long each is in each record, and how they are written."""
 
 from collections.abc import Sequence
 from typing import Final, Protocol
@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 from edml.kafka.codec import varints
 from edml.kafka.codec.dtypes import unit
 from edml.kafka.codec.layout import Enum, Fixed, Node, Nullable, Record, Scalar
-from edml.kafka.codec.varints import Longs, Words
+from edml.kafka.codec.varints import Longs
 
 GAP: Final = 8
 """Bytes between two records: the last word of the first may run over its end."""
+
+_WORD_BYTES: Final = 8
 
 _LONG: Final = 256
 """Strings beyond this length are copied one by one, shorter ones side by side, a word at a time."""
@@ -35,9 +37,9 @@ class Canvas:
         """Give back the same bytes, with writing standing in some of the records."""
         return Canvas(self._bytes, self._places[rows])
 
-    def resume(self, rows: Longs, other: "Canvas") -> None:
-        """Stand in these records where the other canvas stands."""
-        self._places[rows] = other._places
+    def move_some(self, rows: Longs, sizes: Longs | int) -> None:
+        """Move by so many bytes in some of the records."""
+        self._places[rows] += sizes
 
     def move(self, sizes: Longs | int) -> None:
         """Move by so many bytes in each record."""
@@ -81,17 +83,17 @@ class Varints:
         words = varints.zigzag(values)
         self._longest = int(words.max(initial=0))
         self.sizes: Longs | int = 1
-        self._first = words.astype(np.uint8)
+        self._first: NDArray[np.generic] = words.astype(np.uint8)
         if self._longest >= 1 << 7:
             self.sizes = varints.groups(words)
             self._first, self._second = varints.encode(words, self.sizes)
 
     def write(self, canvas: Canvas) -> None:
-        """Write the numbers: one byte or one word, and the last two bytes where a word is too short."""
+        """Write one byte or one word each, and two bytes more where a word is too short."""
         canvas.put(self._first)
         if self._longest >= 1 << 56 and isinstance(self.sizes, np.ndarray):
-            rows = np.flatnonzero(self.sizes > 8)
-            canvas.put_some(rows, self._second[rows].astype("<u2"), ahead=8)
+            rows = np.flatnonzero(self.sizes > _WORD_BYTES)
+            canvas.put_some(rows, self._second[rows].astype("<u2"), ahead=_WORD_BYTES)
         canvas.move(self.sizes)
 
 
@@ -123,13 +125,13 @@ class Text:
         self.sizes = np.diff(places)
 
     def write(self, canvas: Canvas) -> None:
-        """Write the strings, the first words of all of them, then the second ones…"""
+        """Write the strings: the first word of each, then the second of those that have one."""
         words = np.ndarray((len(self._bytes) - 7,), "<u8", self._bytes, strides=(1,))
         short = np.flatnonzero(self.sizes <= _LONG)
         for ahead in range(0, int(self.sizes[short].max(initial=0)), 8):
             short = short[self.sizes[short] > ahead]
             canvas.put_some(short, words[self._places[short] + ahead], ahead=ahead)
-        for row in np.flatnonzero(self.sizes > _LONG):
+        for row in np.flatnonzero(self.sizes > _LONG).tolist():
             place = self._places[row]
             canvas.copy(row, self._bytes[place : place + self.sizes[row]])
         canvas.move(self.sizes)
@@ -143,8 +145,10 @@ class Optional:
         self._rows = np.flatnonzero(present)
         self._inner = inner
         self.sizes = np.ones(len(present), np.int64)
+        self._size = np.zeros(len(self._rows), np.int64)
         for piece in inner:
-            self.sizes[self._rows] += piece.sizes
+            self._size += piece.sizes
+        self.sizes[self._rows] += self._size
 
     def write(self, canvas: Canvas) -> None:
         """Write the branches, and what is there."""
@@ -153,7 +157,7 @@ class Optional:
         there = canvas.at(self._rows)
         for piece in self._inner:
             piece.write(there)
-        canvas.resume(self._rows, there)
+        canvas.move_some(self._rows, self._size)
 
 
 def header(content: bytes) -> list[Piece]:
@@ -162,14 +166,16 @@ def header(content: bytes) -> list[Piece]:
 
 
 def pieces(column: pl.Series, node: Node) -> list[Piece]:
-    """Give back the pieces of a column of the type that the node's columns have, without stray nulls."""
+    """Give back the pieces of a column that `fit` gave back for the node."""
     match node:
         case Nullable(of=of, null=null):
             present = column.is_not_null().to_numpy()
             return [Optional(present, null, pieces(column.drop_nulls(), of))]
         case Record(fields=fields):
             inner = column.struct
-            return [piece for field in fields for piece in pieces(inner.field(field.name), field.type)]
+            return [
+                piece for field in fields for piece in pieces(inner.field(field.name), field.type)
+            ]
         case Scalar("int" | "long"):
             return [Varints(column.to_physical().cast(pl.Int64).to_numpy() // unit(node))]
         case Enum():

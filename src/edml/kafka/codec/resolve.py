@@ -1,8 +1,8 @@
 """From the schema that a record was written with to the one that it is read with, on whole columns.
 
-The rules are Avro's: fields are matched by name or alias, numbers are promoted, strings and bytes are
-exchanged, fields that the reader does not know are dropped, those that the writer did not know get
-the reader's default. Instants are converted between milliseconds and microseconds besides.
+The rules are Avro's: fields are matched by name or alias, numbers are promoted, strings and bytes
+are exchanged, fields that the reader does not know are dropped, those that the writer did not know
+get the reader's default. Instants are converted between milliseconds and microseconds besides.
 
 https://avro.apache.org/docs/1.12.0/specification/#schema-resolution
 """
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from edml.errors import SchemaError
 from edml.kafka.codec.columns import scatter
-from edml.kafka.codec.dtypes import column, column_type, decimal, dtype, unit
+from edml.kafka.codec.dtypes import column, column_type, decimal, dtype, unit, utf8
 from edml.kafka.codec.layout import (
     NO_DEFAULT,
     Array,
@@ -65,6 +65,7 @@ class Resolution:
                 self._defaults[field.name] = _default(field)
             else:
                 raise _incompatible("the writer's schema lacks it, and it has no default", inside)
+        self._same: Final = writer == reader
         self._order: Final = [field.name for field in reader.fields]
         self.wanted: Final = frozenset(name for name, _ in self._sources.values())
 
@@ -74,6 +75,8 @@ class Resolution:
         Such rows hold something of no meaning.
         """
         faults: Faults = []
+        if self._same:
+            return frame, faults
         columns = []
         for name in self._order:
             if name in self._defaults:
@@ -94,25 +97,25 @@ def _source(writer: Record, field: Field) -> Field | None:
 
 
 def _incompatible(why: str, path: tuple[str, ...]) -> SchemaError:
-    return SchemaError(f"{'.'.join(path)}: {why}", todo="give the field a default, or a type that can be read")
+    return SchemaError(
+        f"{'.'.join(path)}: {why}", todo="give the field a default, or a type that can be read"
+    )
 
 
 def _resolve(writer: Node, reader: Node, path: tuple[str, ...]) -> Resolve:
     """Give back the function that makes the reader's column of the writer's."""
     if writer == reader and dtype(writer) is not None:
         return _unchanged
+    if isinstance(writer, Nullable):
+        return _present(writer.of, reader, path)
+    if isinstance(reader, Nullable):
+        nothing = writer == Scalar("null")
+        return _cast(column_type(reader)) if nothing else _resolve(writer, reader.of, path)
     match writer, reader:
-        case Nullable(), Nullable():
-            return _nullable(_resolve(writer.of, reader.of, path), cause="")
-        case Nullable(), _:
-            cause = "null, where the reader's schema wants a value"
-            return _nullable(_resolve(writer.of, reader, path), cause)
-        case Scalar("null"), Nullable():
-            return _cast(column_type(reader))
-        case _, Nullable():
-            return _resolve(writer, reader.of, path)
+        case Scalar("bytes", None), Scalar("string"):
+            return _strings
         case Scalar(), Scalar() if _readable(writer, reader):
-            return _cast(column_type(reader), "not valid UTF-8")
+            return _cast(column_type(reader))
         case Enum(), Enum():
             return _enum(reader)
         case Fixed(), Fixed() if (writer.size, dtype(writer)) == (reader.size, dtype(reader)):
@@ -121,7 +124,17 @@ def _resolve(writer: Node, reader: Node, path: tuple[str, ...]) -> Resolve:
             return _record(Resolution(writer, reader, path))
         case (Array(a), Array(b)) | (Map(a), Map(b)) if _readable(a, b):
             return _cast(column_type(reader))
-    raise _incompatible(f"{_name(writer)} in the writer's schema cannot be read as {_name(reader)}", path)
+    raise _incompatible(
+        f"{_name(writer)} in the writer's schema cannot be read as {_name(reader)}", path
+    )
+
+
+def _present(writer: Node, reader: Node, path: tuple[str, ...]) -> Resolve:
+    """Give back how a column that may be null is resolved, by its values that are not."""
+    if isinstance(reader, Nullable):
+        return _nullable(_resolve(writer, reader.of, path), cause="")
+    cause = "null, where the reader's schema wants a value"
+    return _nullable(_resolve(writer, reader, path), cause)
 
 
 def _readable(writer: Node, reader: Node) -> bool:
@@ -171,6 +184,13 @@ def _cast(to: pl.DataType, cause: str = "not a value of the reader's type") -> R
         return resolved
 
     return resolve
+
+
+def _strings(column: pl.Series, faults: Faults) -> pl.Series:
+    text = utf8(column)
+    if text.null_count():
+        faults.append((text.is_null().to_numpy(), "not valid UTF-8"))
+    return text
 
 
 def _nullable(inner: Resolve, cause: str) -> Resolve:
@@ -230,7 +250,10 @@ def _value(node: Node, default: Any) -> Any:
         case Scalar("int" | "long"):
             return default * unit(node)
         case Record(fields=fields):
-            return {field.name: _value(field.type, default.get(field.name, field.default)) for field in fields}
+            return {
+                field.name: _value(field.type, default.get(field.name, field.default))
+                for field in fields
+            }
         case Array(items=items):
             return [_value(items, item) for item in default]
         case Map(values=values):

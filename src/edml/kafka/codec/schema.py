@@ -46,12 +46,12 @@ def avro_schema(event: type, namespace: str = NAMESPACE) -> RecordSchema:
 
 
 def avsc(schema: RecordSchema) -> str:
-    """Give back the schema as the text of an ``.avsc`` file: indented, with a newline at its end."""
+    """Give back the schema as the text of an ``.avsc`` file."""
     return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
 
 
 def _resolve_annotations(event: type, done: set[type]) -> None:
-    """Make the annotations that are strings (``from __future__ import annotations``) what they name.
+    """Make annotations that are strings (``from __future__ import annotations``) what they name.
 
     py-avro-schema reads a string as the name of a record that it has already met.
     """
@@ -73,7 +73,7 @@ def _dataclasses(hint: Any) -> Iterator[type]:
 
 
 def _refined(schema: Any, hint: Any) -> Any:
-    """Give back the schema with wall clocks where the type hint has them, and with people's docs alone."""
+    """Give back the schema with wall clocks where the hint has them, and people's docs alone."""
     if get_origin(hint) is Annotated:
         inner, *marks = get_args(hint)
         if any(isinstance(mark, WallClock) for mark in marks):
@@ -99,7 +99,9 @@ def _refined_record(schema: RecordSchema, fields: list[Any], event: type) -> Rec
     hints = get_type_hints(event, include_extras=True)
     refined = {
         **schema,
-        "fields": [{**field, "type": _refined(field["type"], hints[field["name"]])} for field in fields],
+        "fields": [
+            {**field, "type": _refined(field["type"], hints[field["name"]])} for field in fields
+        ],
     }
     # A dataclass without a docstring is given one by Python, which is its signature.
     if schema.get("doc", "").startswith(f"{event.__name__}("):

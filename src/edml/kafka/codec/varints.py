@@ -17,7 +17,11 @@ Longs = NDArray[np.int64]
 LONGEST: Final = 10
 """Bytes of the longest number: 64 bits in groups of seven."""
 
+CONTINUED: Final = 0x80
+"""The high bit of a byte: it is not the last one of its number."""
+
 _ONE: Final = np.uint64(1)
+_WORD_BITS: Final = 64
 _LOW_7: Final = np.uint64(0x7F)
 _HIGH_BITS: Final = np.uint64(0x8080808080808080)
 _HALVES: Final = (
@@ -63,9 +67,13 @@ def groups(words: Words) -> Longs:
 
 
 def encode(words: Words, sizes: Longs) -> tuple[Words, Words]:
-    """Give back the bytes of each zigzagged number as two little-endian words: eight bytes, then two."""
+    """Give back the bytes of zigzagged numbers as two little-endian words, of eight and two."""
     continued = (np.minimum(sizes, 9) - 1).astype(np.uint64) * np.uint64(8)
-    marks = np.where(continued >= 64, _HIGH_BITS, _HIGH_BITS & ((_ONE << (continued & np.uint64(63))) - _ONE))
+    marks = np.where(
+        continued == _WORD_BITS,
+        _HIGH_BITS,
+        _HIGH_BITS & ((_ONE << (continued & np.uint64(63))) - _ONE),
+    )
     ninth = (words >> np.uint64(56)) & _LOW_7
     tenth = words >> np.uint64(63)
     ninth |= np.where(sizes == LONGEST, np.uint64(0x80), np.uint64(0))
@@ -75,7 +83,7 @@ def encode(words: Words, sizes: Longs) -> tuple[Words, Words]:
 def decode(
     first: Words, following: Callable[[Longs], Words]
 ) -> tuple[Longs, Longs, NDArray[np.bool_]]:
-    """Give back the numbers that begin in these words, their sizes in bytes, and which are too long.
+    """Give back the numbers that begin in these words, their sizes, and which are too long.
 
     Args:
         first: the eight bytes at the number's place, little endian.

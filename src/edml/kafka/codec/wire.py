@@ -1,6 +1,6 @@
 """The Confluent wire format: magic byte 0, the schema id as 4 bytes (big endian), the Avro datum.
 
-https://docs.confluent.io/platform/current/schema-registry/fundamentals/serdes-develop/index.html#wire-format
+https://docs.confluent.io/platform/current/schema-registry/fundamentals/serdes-develop/
 """
 
 import struct
@@ -42,5 +42,7 @@ def schema_id(value: bytes | None) -> int:
             "begins with the magic byte 0x00"
         )
     if len(value) < HEADER.size:
-        raise MalformedError(f"the value is {len(value)} bytes long, and its header alone takes {HEADER.size}")
+        raise MalformedError(
+            f"the value is {len(value)} bytes long, and its header alone takes {HEADER.size}"
+        )
     return int.from_bytes(value[1 : HEADER.size], "big")
