@@ -6,11 +6,12 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from hashlib import sha256
 from importlib.metadata import entry_points
 from pathlib import Path
 from threading import Event
-from typing import Any
+from typing import Any, Self
 
 import fsspec
 
@@ -89,7 +90,10 @@ def _declared(where: str, name: str) -> Any:
 
 @dataclass(frozen=True)
 class Cluster:
-    """A cluster and its registry, and what an application's topics are called there."""
+    """A cluster and its registry, and what an application's topics are called there.
+
+    Use it as a context: leaving it closes the connection to the registry.
+    """
 
     settings: Settings
     application: Application
@@ -108,9 +112,17 @@ class Cluster:
         """The topic of bad records."""
         return f"{self.settings.topic_prefix}{DEAD_LETTERS}"
 
+    @cached_property
     def registry(self) -> Registry:
-        """The schema registry."""
+        """The schema registry; one connection for all, closed with the context."""
         return Registry(self.settings.registry)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if "registry" in vars(self):
+            self.registry.close()
 
     def topics(self) -> list[TopicSpec]:
         """Every topic that the application needs."""
@@ -137,19 +149,19 @@ class Cluster:
     def create(self) -> tuple[str, ...]:
         """Create the topics that are missing, check the others, and register the events' schemas."""
         created = ensure_topics(self.settings.client(), self.topics())
-        registry = self.registry()
+        registry = self.registry
         for stream in (self.application.event, self.application.outcome):
             registry.register(f"{stream.topic}-value", avro_schema(stream.schema))
         return created
 
     def governor(self) -> Governor:
         """The governor of the application; use it as a context."""
-        return Governor(self.settings.client(), self.registry(), self.application, self.control)
+        return Governor(self.settings.client(), self.registry, self.application, self.control)
 
     def models(self) -> ModelsTable:
         """The table of models and roles."""
         client = self.settings.client()
-        return ModelsTable(client, self.registry(), self.control.models, self.application.name)
+        return ModelsTable(client, self.registry, self.control.models, self.application.name)
 
 
 def cluster(application: str | None = None, partitions: int | None = None) -> Cluster:
@@ -172,7 +184,7 @@ class Running:
 
 def serve(cluster: Cluster, stop: Event, running: Running) -> None:
     """Predict events until ``stop`` is set. Waits for a first model; no event is dropped meanwhile."""
-    app, settings, registry = cluster.application, cluster.settings, cluster.registry()
+    app, settings, registry = cluster.application, cluster.settings, cluster.registry
     cluster.create()
     group = f"{settings.topic_prefix}edml.{app.name}.serve"
     with (
@@ -201,9 +213,7 @@ def serve(cluster: Cluster, stop: Event, running: Running) -> None:
 def _model_watch(cluster: Cluster, store: ModelStore, *, by: str) -> ModelWatch:
     """The models of the application, fetched through the instance's store."""
     app = cluster.application
-    releases = ReleaseWriter(
-        cluster.settings.client(), cluster.registry(), cluster.control.releases
-    )
+    releases = ReleaseWriter(cluster.settings.client(), cluster.registry, cluster.control.releases)
 
     def load(model: Model) -> Bound:
         admitted = admit(app, model, through(store))

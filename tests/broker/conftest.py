@@ -2,10 +2,15 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
+from edml.apps.taxi import taxi
 from edml.kafka.embedded import EmbeddedLog
+from edml.settings import RegistrySettings, Settings
+from edml.wiring import Cluster
+from tests.broker.city import City
 
 
 @pytest.fixture(scope="session")
@@ -25,3 +30,17 @@ def bootstrap_servers(log: EmbeddedLog) -> str:
 def registry_url(log: EmbeddedLog) -> str:
     """The address of the registry."""
     return log.registry_url
+
+
+@pytest.fixture
+def city(log: EmbeddedLog, tmp_path: Path) -> Iterator[City]:
+    """The taxi application on topics of its own."""
+    prefix = f"test-{uuid4().hex[:8]}."
+    settings = Settings(
+        home=tmp_path / "home",
+        bootstrap_servers=log.bootstrap_servers,
+        registry_access=RegistrySettings(url=log.registry_url),
+        topic_prefix=prefix,
+    )
+    with Cluster(settings, taxi.prefixed(prefix)) as cluster:
+        yield City(cluster, tmp_path / "models")

@@ -42,10 +42,10 @@ def command(
     """
     from edml import wiring
 
-    cluster = wiring.cluster(app)
-    model, decision = wiring.publish(
-        cluster, artefact, flavour=flavour, role=role, by=getpass.getuser()
-    )
+    with wiring.cluster(app) as cluster:
+        model, decision = wiring.publish(
+            cluster, artefact, flavour=flavour, role=role, by=getpass.getuser()
+        )
     roles = decision.roles.served()
     if as_json:
         click.echo(json.dumps({"version": model.version, "roles": roles}, indent=2))

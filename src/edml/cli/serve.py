@@ -39,6 +39,5 @@ def command(
     from edml import wiring
 
     log_to_terminal(verbose=verbose)
-    cluster = wiring.cluster(app, partitions)
-    with stopped_by_signals() as stop:
+    with wiring.cluster(app, partitions) as cluster, stopped_by_signals() as stop:
         wiring.serve(cluster, stop, wiring.Running(guarantee=guarantee))
