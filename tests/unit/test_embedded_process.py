@@ -75,7 +75,8 @@ def test_stubborn_process_is_killed(stubborn: Process) -> None:
 def test_frozen_process_is_stopped(sleeper: Process) -> None:
     """A frozen process runs, and ends when it is asked to."""
     sleeper.suspend()
-    assert psutil.Process(sleeper.pid).status() == psutil.STATUS_STOPPED
+    while psutil.Process(sleeper.pid).status() != psutil.STATUS_STOPPED:
+        time.sleep(0.01)
     assert sleeper.running
 
     sleeper.stop(patience_s=5)

@@ -82,11 +82,11 @@ class EmbeddedLog:
         from edml.kafka.embedded.service import down, up
 
         shown = Silence() if progress is None else progress
-        log, started = up(home, jars=jars, port=port, registry_port=registry_port, progress=shown)
+        log, new = up(home, jars=jars, port=port, registry_port=registry_port, progress=shown)
         try:
             yield log
         finally:
-            if started:
+            if new:
                 down(home, progress=shown)
 
     @property

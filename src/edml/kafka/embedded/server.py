@@ -14,7 +14,7 @@ READY_TIMEOUT_S = 90.0
 STOP_PATIENCE_S = 20.0
 POLL_S = 0.05
 CONNECT_TIMEOUT_S = 1.0
-TAIL_LINES = 15
+LAST_LINES = 8
 
 
 class Program(Protocol):
@@ -111,7 +111,7 @@ class Server(Generic[P]):
 
     def _not_ready(self, what: str) -> EmbeddedLogError:
         files = (self.program.output_file, self.program.log_file)
-        written = [line for file in files if file.exists() for line in _tail(file)]
+        written = [line for file in files if file.exists() for line in _last_lines(file)]
         return EmbeddedLogError(
             "\n".join([f"{what}; the last lines it wrote:", *(f"    {line}" for line in written)]),
             where=str(self.program.log_file),
@@ -128,5 +128,7 @@ def _is_open(port: int) -> bool:
         return False
 
 
-def _tail(file: Path) -> list[str]:
-    return file.read_text(encoding="utf-8", errors="replace").splitlines()[-TAIL_LINES:]
+def _last_lines(file: Path) -> list[str]:
+    lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
+    # Where in Java's code it happened helps nobody who reads this.
+    return [line for line in lines if not line.startswith("\tat ")][-LAST_LINES:]

@@ -31,7 +31,7 @@ _REGISTRY = _Listener("the schema registry", 8081, "--registry-port")
 def up(
     home: Path, *, jars: Path, port: int | None, registry_port: int | None, progress: Progress
 ) -> tuple[EmbeddedLog, bool]:
-    """Give back the log of ``home``, ready, and whether anything had to be started for it.
+    """Give back the log of ``home``, ready, and whether it is new: nothing of it ran before.
 
     What runs already is left as it is; what was killed is started again, with its port and data.
     Port 0 stands for any free port, None for the usual one or the next free one after it. When
@@ -41,6 +41,7 @@ def up(
         _check_space(home)
         installation = install(jars, progress)
         log = _running(home, installation)
+        new = log is None
         if log is None:
             log = EmbeddedLog.planned(
                 home,
@@ -48,7 +49,8 @@ def up(
                 port=_choose(_KAFKA, port, progress),
                 registry_port=_choose(_REGISTRY, registry_port, progress),
             )
-        return log, _start_missing(log, progress)
+        _start_missing(log, progress)
+        return log, new
 
 
 def down(home: Path, *, progress: Progress) -> tuple[str, ...]:
@@ -74,7 +76,7 @@ def _running(home: Path, installation: Installation) -> EmbeddedLog | None:
     return log
 
 
-def _start_missing(log: EmbeddedLog, progress: Progress) -> bool:
+def _start_missing(log: EmbeddedLog, progress: Progress) -> None:
     started = [server for server in log.servers if not server.running]
     try:
         for server in started:
@@ -90,7 +92,6 @@ def _start_missing(log: EmbeddedLog, progress: Progress) -> bool:
             server.stop()
         log.remember()
         raise
-    return bool(started)
 
 
 def _choose(listener: _Listener, wanted: int | None, progress: Progress) -> int:
