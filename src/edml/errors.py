@@ -87,5 +87,9 @@ class ModelRefusedError(EdmlError):
     """A model is not what it says, or does not fit the application; the cause is in the message."""
 
 
+class NoChampionError(EdmlError):
+    """There are events to be predicted, but no model to predict them with."""
+
+
 class TrainingError(EdmlError):
     """A model cannot be trained: no rows, no finite loss, a checkpoint that does not fit."""

@@ -28,7 +28,7 @@ from edml.application.columns import (
     columns_of,
 )
 from edml.application.fields import dtypes_of, fields_of
-from edml.application.sources import Downloads, Simulate
+from edml.application.sources import Downloads, Simulate, Simulation
 from edml.application.streams import EVENT_TIME, OUTCOME_TIME, EventStream, OutcomeStream
 from edml.errors import DeclarationError
 
@@ -50,6 +50,7 @@ __all__ = [
     "Past",
     "Role",
     "Simulate",
+    "Simulation",
     "Wide",
     "dtypes_of",
     "fields_of",
@@ -229,6 +230,10 @@ class Application:
                 raise DeclarationError(
                     f"{where} is {name!r}: expected a column that features gives: "
                     f"{', '.join(found.names())}"
+                )
+            if name in {self.event.key, self.event.time}:
+                raise DeclarationError(
+                    f"column {name!r} is the event's key or time: expected another name"
                 )
         for name, column in self.columns.items():
             counts = found[name].is_numeric() or found[name] == nw.Boolean()

@@ -113,11 +113,11 @@ def fingerprint(application: Application) -> str:
 
 def missing(application: Application, features: pl.DataFrame) -> pl.Series:
     """For each row, why its features cannot be given to a model (a null), or null when they can."""
-    null = [name for name in application.columns if features[name].has_nulls()]
     causes = [
         pl.when(pl.col(name).is_null()).then(pl.lit(f"feature {name!r} is missing"))
-        for name in null
+        for name in application.columns
+        if features[name].has_nulls()
     ]
-    return features.select(
-        cause=pl.coalesce(*causes) if causes else pl.repeat(None, features.height, dtype=pl.String)
-    ).to_series()
+    if not causes:
+        return pl.Series("cause", dtype=pl.String).clear(features.height)
+    return features.select(cause=pl.coalesce(*causes)).to_series()

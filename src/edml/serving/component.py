@@ -6,7 +6,7 @@ from datetime import datetime
 from edml.application import Application
 from edml.component import Step
 from edml.events import Batch
-from edml.serving.predict import predict
+from edml.serving.predict import Predict
 from edml.serving.served import Models
 
 
@@ -16,7 +16,7 @@ class Serving:
     name = "serve"
 
     def __init__(self, application: Application, models: Models) -> None:
-        self._application = application
+        self._predict = Predict(application)
         self._models = models
 
     def initial(self) -> None:
@@ -24,7 +24,7 @@ class Serving:
 
     def step(self, state: None, batch: Batch, now: datetime) -> Step[None]:
         """One event, one prediction of each model."""
-        return Step(state, predict(self._application, self._models.current(), batch, now))
+        return Step(state, self._predict(self._models.current(), batch, now))
 
     def keep(self, state: None, partitions: frozenset[int]) -> None:
         """Nothing to keep."""

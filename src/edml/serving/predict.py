@@ -4,139 +4,190 @@ What a batch shares (checks, features) is made once, whatever the number of mode
 cannot be predicted is rejected with its cause, and its neighbours are predicted all the same.
 """
 
+import logging
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 import narwhals as nw
+import numpy as np
 import polars as pl
 
-from edml import features
 from edml.application import EVENT_TIME, Application
-from edml.errors import EdmlError
+from edml.errors import EdmlError, NoChampionError
 from edml.events import OFFSET, PARTITION, Batch, Outputs, Rejected
+from edml.features import Features, missing
+from edml.features.traced import Traced
 from edml.serving import records
 from edml.serving.served import ServedModel
+
+logger = logging.getLogger(__name__)
 
 CAUSE: Final = "cause"
 NO_SEGMENT: Final = "unknown"
 
-
-def predict(
-    application: Application, served: Sequence[ServedModel], batch: Batch, now: datetime
-) -> Outputs:
-    """The predictions of a batch of events by every model, and the events that are rejected.
-
-    ``served`` begins with the champion. An event is rejected when it breaks a rule of the
-    application, has no features, or gets no finite prediction from the champion; what a model in
-    the shadow cannot predict, it does not predict.
-    """
-    topic = application.event.topic
-    events = batch.frames.get(topic)
-    if events is None or events.is_empty():
-        return Outputs()
-    good, broken = _checked(application, events, now)
-    featured, unusable = _featured(application, good)
-    champion, *shadows = served
-    answered, failed = _answered(champion, featured)
-    predictions = [_record(application, champion, answered)]
-    for shadow in shadows:
-        predictions.append(_record(application, shadow, _answered(shadow, answered)[0]))
-    rejected = pl.concat([broken, unusable, failed])
-    return Outputs(
-        {application.predictions_topic: pl.concat(predictions)},
-        (Rejected(topic, rejected),) if rejected.height else (),
-    )
+_PREDICTION: Final = "_prediction"
 
 
-def _checked(
-    application: Application, events: pl.DataFrame, now: datetime
-) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The events that meet the application's rules, and the others with the first cause."""
-    rules = {
-        "the event time is too far ahead": nw.col(application.event.time)
-        <= nw.lit(now + application.ahead),
-        **application.rules,
-    }
-    unmet = [
-        nw.when(~nw.coalesce(rule, nw.lit(False))).then(nw.lit(cause))
-        for cause, rule in rules.items()
-    ]
-    return _split(nw.from_native(events).with_columns(nw.coalesce(*unmet).alias(CAUSE)).to_native())
+@dataclass(frozen=True)
+class Sifted:
+    """Events that got through a check, and the place and the `CAUSE` of those that did not."""
+
+    good: pl.DataFrame
+    rejected: tuple[pl.DataFrame, ...] = ()
 
 
-def _featured(application: Application, events: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The events with their features among their columns, and those that lack one."""
+class Predict:
+    """Predicts the events of an application; its rules and features are made ready once."""
 
-    def add(some: pl.DataFrame) -> pl.DataFrame:
-        computed = features.compute(application, some)
-        return some.with_columns(computed).with_columns(
-            features.missing(application, computed).alias(CAUSE)
-        )
+    def __init__(self, application: Application) -> None:
+        self._application = application
+        self._features = Features(application)
+        self._broken = Traced(lambda events: events.select(_first_broken(application)))
 
-    added, failed = _in_parts(events, add)
-    usable, lacking = _split(added)
-    return usable, pl.concat([failed, lacking])
+    def __call__(self, served: Sequence[ServedModel], batch: Batch, now: datetime) -> Outputs:
+        """The predictions of a batch of events by every model, and the events that are rejected.
 
+        ``served`` begins with the champion. An event is rejected when it breaks a rule of the
+        application, has no features, or gets no finite prediction from the champion; what a model
+        in the shadow cannot predict, it does not predict.
 
-def _answered(served: ServedModel, events: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The events with the model's prediction, and those for which it has no finite one."""
-
-    def add(some: pl.DataFrame) -> pl.DataFrame:
-        prediction = served.model.predict(some).alias(records.PREDICTION)
-        not_finite = ~prediction.is_finite().fill_null(False)
-        cause = pl.when(not_finite).then(
-            pl.format("model {} predicts {}", pl.lit(served.version), prediction)
-        )
-        return some.with_columns(prediction, cause.alias(CAUSE))
-
-    added, failed = _in_parts(events, add)
-    finite, others = _split(added)
-    return finite, pl.concat([failed, others])
-
-
-def _record(application: Application, served: ServedModel, answered: pl.DataFrame) -> pl.DataFrame:
-    """Events with predictions as prediction records."""
-    return answered.select(
-        pl.col(application.event.key).alias(records.KEY),
-        pl.col(records.PREDICTION),
-        pl.lit(served.version).alias(records.VERSION),
-        pl.lit(served.role).alias(records.ROLE),
-        pl.col(application.event.time).alias(EVENT_TIME),
-        pl.col(application.segment).fill_null(NO_SEGMENT).alias(records.SEGMENT),
-        pl.col(PARTITION).alias(records.EVENT_PARTITION),
-        pl.col(OFFSET).alias(records.EVENT_OFFSET),
-        pl.struct(*application.columns).alias(records.FEATURES),
-    )
-
-
-def _in_parts(
-    events: pl.DataFrame, call: Callable[[pl.DataFrame], pl.DataFrame]
-) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Call on all events; where that fails, on ever smaller parts, until the culprits stand alone."""
-    try:
-        return call(events), _none(events)
-    except EdmlError as error:
-        if events.height <= 1:
-            return call(events.clear()), _rejected(
-                events.with_columns(pl.lit(error.what).alias(CAUSE))
+        Raises `NoChampionError` when there are events, but no champion.
+        """
+        application = self._application
+        events = batch.frames.get(application.event.topic)
+        if events is None or events.is_empty():
+            return Outputs()
+        if not served or served[0].role != "champion":
+            raise NoChampionError(
+                f"{application.name!r} has no champion to predict {events.height} events with",
+                todo=f"publish a model with `edml publish ARTEFACT --app {application.name}`",
             )
+        champion, *shadows = served
+        checked = self._checked(events, now)
+        featured = _in_parts(checked.good, self._featured)
+        answered = _in_parts(featured.good, lambda some: _answered(champion, some))
+        predictions = [self._record(champion, answered.good)] + [
+            self._record(shadow, _shadowed(shadow, answered.good)) for shadow in shadows
+        ]
+        rejected = (*checked.rejected, *featured.rejected, *answered.rejected)
+        return Outputs(
+            {application.predictions_topic: pl.concat(predictions)},
+            (Rejected(application.event.topic, pl.concat(rejected)),) if rejected else (),
+        )
+
+    def _checked(self, events: pl.DataFrame, now: datetime) -> Sifted:
+        """The events that have a time not too far ahead, and meet the application's rules."""
+        timed = _timed(events, self._application.event.time, now + self._application.ahead)
+        if not self._application.rules or timed.good.is_empty():
+            return timed
+        ruled = _sifted(timed.good, self._broken(timed.good).to_series())
+        return Sifted(ruled.good, timed.rejected + ruled.rejected)
+
+    def _featured(self, events: pl.DataFrame) -> Sifted:
+        """The events with their features among their columns."""
+        computed = self._features.compute(events)
+        others = [each for each in events.get_columns() if each.name not in computed.columns]
+        return _sifted(computed.hstack(others), missing(self._application, computed))
+
+    def _record(self, served: ServedModel, answered: pl.DataFrame) -> pl.DataFrame:
+        """Events with predictions as prediction records."""
+        application = self._application
+        if answered.is_empty():
+            return pl.DataFrame(schema=records.prediction_dtypes(application))
+        return answered.select(
+            pl.col(application.event.key).alias(records.KEY),
+            pl.col(_PREDICTION).alias(records.PREDICTION),
+            pl.lit(served.version).alias(records.VERSION),
+            pl.lit(served.role).alias(records.ROLE),
+            pl.col(application.event.time).alias(EVENT_TIME),
+            pl.col(application.segment).fill_null(NO_SEGMENT).alias(records.SEGMENT),
+            pl.col(PARTITION).alias(records.EVENT_PARTITION),
+            pl.col(OFFSET).alias(records.EVENT_OFFSET),
+            pl.struct(*application.columns).alias(records.FEATURES),
+        )
+
+
+def _timed(events: pl.DataFrame, time: str, latest: datetime) -> Sifted:
+    """The events that have a time, at the ``latest`` that one."""
+    times = events[time]
+    last = times.max()
+    if not times.has_nulls() and isinstance(last, datetime) and last <= latest:
+        return Sifted(events)
+    cause = (
+        pl.when(pl.col(time).is_null())
+        .then(pl.lit("the event time is missing"))
+        .when(pl.col(time) > latest)
+        .then(pl.lit("the event time is too far ahead"))
+    )
+    return _sifted(events, events.select(cause.alias(CAUSE)).to_series())
+
+
+def _first_broken(application: Application) -> nw.Expr:
+    """The cause by the first rule that an event does not meet, or null; unknown is not met."""
+    return nw.coalesce(
+        *(
+            nw.when(~nw.coalesce(rule, nw.lit(value=False))).then(nw.lit(cause))
+            for cause, rule in application.rules.items()
+        )
+    ).alias(CAUSE)
+
+
+def _answered(served: ServedModel, events: pl.DataFrame) -> Sifted:
+    """The events with the model's prediction; a good one is a finite number."""
+    try:
+        prediction = served.model.predict(events).cast(pl.Float64).alias(_PREDICTION)
+        answered = events.hstack([prediction])
+    # Each flavour's runtime has errors of its own; whatever it says, these events have no answer.
+    except Exception as error:
+        raise EdmlError(f"model {served.version} cannot predict: {error}") from error
+    if np.isfinite(prediction.to_numpy()).all():
+        return Sifted(answered)
+    told = pl.col(_PREDICTION).cast(pl.String).fill_null("null")
+    cause = pl.when(pl.col(_PREDICTION).is_finite().fill_null(value=False).not_()).then(
+        pl.format("model {} predicts {}", pl.lit(served.version), told)
+    )
+    return _sifted(answered, answered.select(cause.alias(CAUSE)).to_series())
+
+
+def _shadowed(served: ServedModel, events: pl.DataFrame) -> pl.DataFrame:
+    """The events that a model in the shadow can predict, with its prediction."""
+    unanswered = events.drop(_PREDICTION, strict=False)
+    answered = _in_parts(unanswered, lambda some: _answered(served, some))
+    for rejected in answered.rejected:
+        logger.warning(
+            "The %s leaves out %d events: %s", served.role, rejected.height, rejected[CAUSE][0]
+        )
+    return answered.good
+
+
+def _in_parts(events: pl.DataFrame, call: Callable[[pl.DataFrame], Sifted]) -> Sifted:
+    """Call on all events; where that fails, on ever smaller parts, until culprits stand alone."""
+    if events.is_empty():
+        return Sifted(events)
+    try:
+        return call(events)
+    except EdmlError as error:
+        if events.height == 1:
+            return Sifted(events.clear(), (_rejected(events, pl.lit(error.what)),))
     half = events.height // 2
     parts = [_in_parts(part, call) for part in (events.head(half), events.tail(-half))]
-    return pl.concat([good for good, _ in parts]), pl.concat([bad for _, bad in parts])
+    # A part of which nothing is left has not got the columns of the others, either.
+    good = [part.good for part in parts if not part.good.is_empty()]
+    return Sifted(
+        pl.concat(good) if good else events.clear(),
+        tuple(rejected for part in parts for rejected in part.rejected),
+    )
 
 
-def _split(events: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+def _sifted(events: pl.DataFrame, causes: pl.Series) -> Sifted:
     """The events without a cause against them, and those with one."""
-    good = events.filter(pl.col(CAUSE).is_null()).drop(CAUSE)
-    if good.height == events.height:
-        return good, _none(events)
-    return good, _rejected(events.filter(pl.col(CAUSE).is_not_null()))
+    if causes.null_count() == events.height:
+        return Sifted(events)
+    bad = causes.is_not_null()
+    return Sifted(events.filter(~bad), (_rejected(events.filter(bad), causes.filter(bad)),))
 
 
-def _rejected(events: pl.DataFrame) -> pl.DataFrame:
-    return events.select(PARTITION, OFFSET, pl.col(CAUSE).cast(pl.String))
-
-
-def _none(events: pl.DataFrame) -> pl.DataFrame:
-    return events.clear().select(PARTITION, OFFSET, pl.lit("").alias(CAUSE))
+def _rejected(events: pl.DataFrame, cause: pl.Series | pl.Expr) -> pl.DataFrame:
+    return events.select(PARTITION, OFFSET, cause.cast(pl.String).alias(CAUSE))

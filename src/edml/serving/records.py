@@ -1,4 +1,4 @@
-"""The prediction record: what was predicted, by which model, for which event, from which features."""
+"""The prediction record: what was predicted for which event, by which model, from what features."""
 
 from typing import Any, Final
 
