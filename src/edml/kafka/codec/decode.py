@@ -1,8 +1,8 @@
 """A batch of values from the log as one frame, and the ones that are bad.
 
 The records of one schema are read side by side (`columns`), which is many times as fast as one
-after the other. The few that are then in doubt are read by themselves (`strict`): either they are good
-after all, or there is a cause why not. No bad record costs or changes its neighbours.
+after the other. The few that are then in doubt are read by themselves (`strict`): either they are
+good after all, or there is a cause why not. No bad record costs or changes its neighbours.
 """
 
 from collections import defaultdict
@@ -28,7 +28,7 @@ Rows = NDArray[np.int64]
 ROW: Final = "#row"
 """Column of the row's place in the batch while it is decoded. No Avro field can have this name."""
 
-FEW: Final = 12
+FEW: Final = 100
 """Up to so many records, reading one by one is faster than side by side."""
 
 

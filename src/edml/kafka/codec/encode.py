@@ -20,7 +20,7 @@ from edml.kafka.codec.fit import fit
 from edml.kafka.codec.layout import Array, Map, Node, Nullable, Record, RecordSchema, flat, record
 from edml.kafka.codec.pieces import GAP, Canvas, header, pieces
 
-FEW: Final = 64
+FEW: Final = 128
 """Up to so many rows, writing one by one is faster than side by side."""
 
 
