@@ -1,15 +1,15 @@
 """The dead letters: what could not be used, why, and what became of it.
 
 A dead letter holds the key and the value of the bad record, and in its headers what is known about
-it. When it is redriven, a record without key and value is written beside it whose header says so: in
-the same transaction as the copy, so that both are there or neither. The log alone tells what has
+it. When it is redriven, a record without key and value is written beside it whose header says so:
+in the same transaction as the copy, so that both are there or neither. The log alone tells what has
 been redriven, however many have been, and in whatever order.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, TypeAlias, cast
 
 import confluent_kafka as ck
 
@@ -19,11 +19,17 @@ from edml.kafka.spans import WARNING, Client, spans
 from edml.kafka.tail import as_bytes, messages, offset_of, partition_of
 
 TIMEOUT_S: Final = 30.0
-AT_ONCE: Final = 1000
-"""So many dead letters are redriven in one transaction."""
+AT_ONCE: Final = 64
+"""So many dead letters are redriven in one transaction: 10 MB each still fit a producer's queue."""
+
+ANY: Final = -1
+"""The partition of a record whose key is to choose."""
 
 REDRIVEN: Final = "redriven"
 """Header of a record that says which dead letter was redriven: ``partition:offset``."""
+
+
+Headers: TypeAlias = Sequence[tuple[str, bytes | str | None]]
 
 
 @dataclass(frozen=True, order=True)
@@ -178,8 +184,8 @@ def _transact(
         producer.begin_transaction()
         for each in letters:
             target = to or each.source.topic
-            where = {"partition": each.source.partition} if each.key is None and not to else {}
-            producer.produce(target, key=each.key, value=each.value, **where)
+            partition = each.source.partition if each.key is None and to is None else ANY
+            producer.produce(target, key=each.key, value=each.value, partition=partition)
             producer.produce(
                 topic,
                 partition=each.place.partition,
@@ -230,7 +236,7 @@ def _mark(headers: dict[str, bytes]) -> tuple[Place, datetime, str]:
 
 
 def _headers(message: ck.Message) -> dict[str, bytes]:
-    return {name: value or b"" for name, value in message.headers() or []}
+    return {name: as_bytes(value) for name, value in cast("Headers", message.headers() or [])}
 
 
 def _number(text: str | None) -> int:

@@ -17,7 +17,7 @@ TIMEOUT_S = 30.0
 
 
 class FirstStart:
-    """Gives the first offset of a partition of the inputs; refuses to write again what was written."""
+    """Gives the first offset of an input's partition; refuses to write again what was written."""
 
     def __init__(self, client: Mapping[str, Any], outputs: Iterable[str]) -> None:
         self._client = client
@@ -32,7 +32,7 @@ class FirstStart:
                 if end > 0:
                     raise LogError(
                         f"{partition} has no committed offset, but {topic} has been written: the "
-                        "offset has expired or was deleted, and to start over would write everything "
+                        "offset has expired or was deleted, and to start over would write it all "
                         "again",
                         where=str(partition),
                         todo="say where to go on with `edml topics seek`",

@@ -52,12 +52,7 @@ def seek(client: Client, group: str, topics: Iterable[str], to: To) -> tuple[Mov
         _refuse_members(admin, group)
         before = _committed(admin, group)
         (answer,) = admin.alter_consumer_group_offsets(
-            [
-                ConsumerGroupTopicPartitions(
-                    group, [Place(*each, offset) for each, offset in after.items()]
-                )
-            ],
-            request_timeout=TIMEOUT_S,
+            [ConsumerGroupTopicPartitions(group, asked)], request_timeout=TIMEOUT_S
         ).values()
         _check(group, answer.result().topic_partitions or [])
     return tuple(Moved(each, before.get(each), offset) for each, offset in after.items())

@@ -1,8 +1,8 @@
 """Who an instance is: a slot that only one process on this machine can hold.
 
-The slot's name is the instance's ``transactional.id`` and ``group.instance.id``. A process that takes
-over a slot after a crash is the same member to Kafka: it fences its predecessor's transaction at once
-instead of waiting for it to time out (KIP-98, KIP-345).
+The slot's name is the instance's ``transactional.id`` and ``group.instance.id``. A process that
+takes over a slot after a crash is the same member to Kafka: it fences its predecessor's transaction
+at once instead of waiting for it to time out (KIP-98, KIP-345).
 """
 
 import fcntl

@@ -17,10 +17,10 @@ SESSION_TIMEOUT_MS = 10_000
 class KafkaLog:
     """Reads and writes as one instance of one group.
 
-    ``client`` holds librdkafka properties; ``instance`` is who this process is (`identity.instance`).
+    ``client`` holds librdkafka properties; ``instance`` is who this process is.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  each has its name where it is called
         self,
         client: Mapping[str, Any],
         *,

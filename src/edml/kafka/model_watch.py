@@ -1,4 +1,4 @@
-"""Which models serve: follows the log in a thread, and loads what the roles name, off the record path.
+"""Which models serve: follows the log in a thread, and loads models off the record path.
 
 A model that is refused leaves the one before in its role, and is told about as a release. What
 serves is swapped as a whole: a batch begins and ends with the same models.
@@ -8,6 +8,7 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from typing import Self
 
 from edml.application import Role
 from edml.errors import ModelRefusedError
@@ -41,7 +42,7 @@ class ModelWatch:
         self._changed = threading.Event()
         self._thread = threading.Thread(target=self._run, name="models", daemon=True)
 
-    def __enter__(self) -> "ModelWatch":
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 

@@ -1,7 +1,7 @@
 """The compacted topic of models, read as a table: the roles of an application, and its versions.
 
-A model's record is large, so only its offset is kept; compaction leaves offsets as they are, and the
-record is read again when its version is needed.
+A model's record is large, so only its offset is kept; compaction leaves offsets as they are, and
+the record is read again when its version is needed.
 """
 
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Writes releases: what happened to the models of an application."""
+"""Writes and reads releases: what happened to the models of an application."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,6 +8,8 @@ import confluent_kafka as ck
 from edml.errors import LogError
 from edml.kafka.control import Typed
 from edml.kafka.registry import Registry
+from edml.kafka.spans import topic_names
+from edml.kafka.tail import as_bytes, messages
 from edml.models.records import Release
 
 TIMEOUT_S = 30.0
@@ -31,3 +33,19 @@ class ReleaseWriter:
                 where=self._topic,
                 todo="see that the broker runs and the topic exists",
             )
+
+
+def releases(
+    client: Mapping[str, Any], registry: Registry, topic: str, application: str
+) -> list[Release]:
+    """What happened to an application's models, oldest first; nothing when there is no such topic.
+
+    Raises `LogError` when the log does not answer.
+    """
+    if topic not in topic_names(client):
+        return []
+    typed = Typed(registry, f"{topic}-value", Release)
+    found = [
+        typed.decode(as_bytes(each.value())) for batch in messages(client, topic) for each in batch
+    ]
+    return [each for each in found if each.application == application]

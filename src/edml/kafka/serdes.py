@@ -46,5 +46,16 @@ class FrameEncoder:
         return [{"key": key, "value": value} for key, value in zip(keys, values, strict=True)]
 
 
+def key_schema(schema: RecordSchema, fields: Sequence[str]) -> RecordSchema:
+    """The schema of a key that is some fields of its value."""
+    chosen = {each["name"]: each for each in schema["fields"]}
+    return {
+        "type": "record",
+        "name": f"{schema['name']}Key",
+        "namespace": schema["namespace"],
+        "fields": [{"name": name, "type": chosen[name]["type"]} for name in fields],
+    }
+
+
 def _record_key(registry: Registry, topic: str, schema: RecordSchema) -> Encoder:
     return Encoder(schema, registry.register(f"{topic}-key", schema))

@@ -1,8 +1,8 @@
 """The writing half of a log: outputs, dead letters and offsets, together or not at all.
 
-One transaction a batch (KIP-98, KIP-447), run in a thread of its own, so that the next batch is read
-and predicted meanwhile. A transaction that is refused is aborted at once: left open, it would block
-every reader of the topics that it has touched.
+One transaction a batch (KIP-98, KIP-447), run in a thread of its own, so that the next batch is
+read and predicted meanwhile. A transaction that is refused is aborted at once: left open, it would
+block every reader of the topics that it has touched.
 """
 
 import logging
@@ -145,9 +145,7 @@ class Sink:
         for topic, frame in outputs.frames.items():
             if not frame.is_empty():
                 self._produce(topic, self._encoders[topic].encode(frame))
-        rejected = {
-            each.topic: each.frame for each in outputs.rejected if not each.frame.is_empty()
-        }
+        rejected = {each.topic: each.frame for each in outputs.rejected}
         for record in (*reading.bad, *reading.originals(rejected)):
             self._bury(record)
 

@@ -1,8 +1,8 @@
 """The reading half of a log: batches of decoded records, and the partitions that are ours.
 
-A consumer of a group with the ``range`` assignor, which keeps partition *i* of every topic together.
-Offsets and the group's metadata are captured with each batch. What was fetched before a rebalance is
-dropped in the rebalance, and never reaches anybody.
+A consumer of a group with the ``range`` assignor, which keeps partition *i* of every topic
+together. Offsets and the group's metadata are captured with each batch. What was fetched before a
+rebalance is dropped in the rebalance, and never reaches anybody.
 """
 
 import json
@@ -18,7 +18,7 @@ import polars as pl
 from edml.errors import LogError, TopicError
 from edml.events import OFFSET, PARTITION, TIMESTAMP, Batch, TopicPartition
 from edml.kafka.codec.decode import Bad, Decoded
-from edml.runtime.log import Assignment, Committed, FencedError
+from edml.runtime.log import Assignment, Committed, FencedError, ReassignedError
 
 logger = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ class KafkaReading:
         return not self.messages
 
     def originals(self, rejected: Mapping[str, pl.DataFrame]) -> Iterator[BadRecord]:
-        """The records behind rejected rows, by topic: frames with `PARTITION`, `OFFSET`, ``cause``."""
+        """The records behind rejected rows, which have `PARTITION`, `OFFSET` and ``cause``."""
         for topic, frame in rejected.items():
             found = {(each.partition(), each.offset()): each for each in self.messages[topic]}
             for partition, offset, cause in frame.select(PARTITION, OFFSET, "cause").iter_rows():
@@ -116,11 +116,13 @@ class Source:
         return self._reading(messages)
 
     def again(self, spans: Mapping[TopicPartition, tuple[int, int]]) -> Iterator[Batch]:
-        """The records of each span ``[first, end)`` once more; the group's assignment is untouched."""
+        """The records of each span ``[first, end)`` once more; the group notices nothing."""
         left = {each: end for each, (first, end) in spans.items() if first < end}
         self.resume({each: spans[each][0] for each in left})
-        while left and self._assigned is None:
+        while left:
             messages = self._consumer.consume(10_000, 0.2)
+            if self._assigned is not None or not self._member:
+                raise ReassignedError
             reading = self._reading([m for m in messages if not _beyond(m, spans)])
             if not reading.empty:
                 yield reading.batch
@@ -193,18 +195,27 @@ class Source:
             logger.warning("Kafka: %s", error.str())
 
     def _committed(self, ours: Sequence[TopicPartition]) -> dict[TopicPartition, Committed]:
+        """What is committed of our partitions.
+
+        Where nothing is, the first offset is committed now:
+
+        from then on, a partition without a committed offset is one whose offset has expired.
+        """
         if not ours:
             return {}
         asked = [ck.TopicPartition(each.topic, each.partition) for each in ours]
         found: dict[TopicPartition, Committed] = {}
+        fresh: dict[TopicPartition, Committed] = {}
         for each in self._consumer.committed(asked, timeout=TIMEOUT_S):
             place = TopicPartition(each.topic, each.partition)
             if each.offset >= 0:
                 found[place] = _from_metadata(each.offset, each.metadata)
             else:
                 first = self._first(place)
-                found[place] = Committed(first, first, {})
-        return found
+                fresh[place] = Committed(first, first, {})
+        if fresh:
+            self.commit(fresh)
+        return found | fresh
 
     def _on_assign(self, consumer: ck.Consumer, partitions: list[ck.TopicPartition]) -> None:
         consumer.assign([])  # nothing is fetched before the state is ready
