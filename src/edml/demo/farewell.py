@@ -1,0 +1,42 @@
+"""What the demo says at its end: what was seen, and what to try next."""
+
+import os
+from pathlib import Path
+
+from edml.demo.home import Home
+from edml.demo.report import Report, VersionReport
+
+
+def farewell(report: Report, home: Home) -> str:
+    """The summary, and commands that work from here."""
+    p50, p99 = report.latency_ms["p50"], report.latency_ms["p99"]
+    versions = "\n".join(_version(each) for each in report.versions)
+    return f"""
+{report.events:,} events ({report.data}): {report.predictions:,} predicted, each exactly once;
+{report.dead_letters} bad ones kept as dead letters; {report.scored:,} scored with their outcomes.
+{report.rate_per_s:.0f} predictions/s; an answer was there after {p50} ms (p50), {p99} ms (p99).
+
+{versions}
+
+What the demo wrote is still there. To look around:
+
+  export EDML_HOME={_short(home.directory)}
+  edml up              # the demo's log again
+  edml models          # both versions, and which one answers
+  edml scores          # their errors
+  edml dead-letters    # the bad records, each with its cause
+  edml topics
+  edml down
+"""
+
+
+def _version(each: VersionReport) -> str:
+    figures = "nothing scored"
+    if each.rmse is not None and each.mae is not None and each.bias is not None:
+        figures = f"RMSE {each.rmse:.2f}  MAE {each.mae:.2f}  bias {each.bias:+.2f} minutes"
+    return f"  {each.version:<32} {each.role:<10} {each.count:>7,} scored  {figures}"
+
+
+def _short(path: Path) -> str:
+    """The path from here, where that is shorter."""
+    return min(str(path), os.path.relpath(path), key=len)

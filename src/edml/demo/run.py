@@ -1,0 +1,76 @@
+"""Runs the demo from beginning to end, and leaves nothing running, however it ends."""
+
+from contextlib import ExitStack, suppress
+
+import click
+
+from edml import wiring
+from edml.demo import signals
+from edml.demo.children import end_descendants
+from edml.demo.home import Home
+from edml.demo.performance import Performance
+from edml.demo.plan import APPLICATION, Plan
+from edml.demo.report import Report
+from edml.demo.screen import Topics
+from edml.demo.story import Story
+from edml.demo.view import view_of
+from edml.errors import EdmlError
+
+
+class LeftRunningError(EdmlError):
+    """A process that the demo started could not be ended."""
+
+
+def run(plan: Plan, home: Home, *, plain: bool) -> Report:
+    """Give back what the demo came to. Raises `signals.StoppedError` when it is asked to end."""
+    story = Story(_topics(), plan.shown_data)
+    with home.held(), signals.raised():
+        try:
+            return _performed(plan, home, story, plain=plain)
+        finally:
+            signals.ignore()
+            _leave_nothing()
+
+
+def _performed(plan: Plan, home: Home, story: Story, *, plain: bool) -> Report:
+    view = view_of(story, plain=plain)
+    story.changed = view.pulse
+    with ExitStack() as resources:
+        try:
+            with view:
+                return _perform(Performance(plan, home, story, view, resources), story)
+        finally:
+            signals.ignore()
+            with suppress(OSError):  # the terminal may have been closed
+                click.echo("Stopping what the demo has started…", err=True)
+
+
+def _perform(performance: Performance, story: Story) -> Report:
+    try:
+        return performance.perform()
+    except BaseException:
+        story.fail()
+        raise
+
+
+def _leave_nothing() -> None:
+    left = end_descendants()
+    if left:
+        raise LeftRunningError(
+            f"still running: {', '.join(str(each.pid) for each in left)}",
+            todo="end these processes by their numbers",
+        )
+    with suppress(OSError):
+        click.echo("Nothing is left running.", err=True)
+
+
+def _topics() -> Topics:
+    app = wiring.find_application(APPLICATION)
+    return Topics(
+        events=app.event.topic,
+        predictions=app.predictions_topic,
+        scored=app.scored_topic,
+        dead_letters=wiring.DEAD_LETTERS,
+        label=app.outcome.label,
+        unit=app.outcome.unit,
+    )
