@@ -21,12 +21,14 @@ from edml.application import (
     Application,
     Category,
     Cross,
+    Downloads,
     Embedding,
     EventStream,
     Number,
     OutcomeStream,
     Past,
 )
+from edml.apps.taxi_city import FILE, ORIGIN, simulate, simulated
 from edml.errors import DataError
 from edml.events import LocalTime
 from edml.keys import row_keys
@@ -55,7 +57,7 @@ class TaxiTripDropoff:
 
 
 def zones() -> pl.DataFrame:
-    """The city's zones: number, borough, and centroid (kilometres east and north of a fixed point)."""
+    """The city's zones: number, borough, centroid in kilometres east and north of a fixed point."""
     km_per_degree = 111.32
     cos_latitude = 0.7583  # at 40.7° north
     return pl.read_csv((files("edml.apps") / "taxi_zones.csv").read_bytes()).select(
@@ -116,9 +118,6 @@ RECORD = {
 }
 """The columns of the TLC's trip records that are read: what each is called here, and its type."""
 
-ORIGIN = "edml.origin"
-"""Key in a file's metadata: what its rows are, where they are not the TLC's own."""
-
 ANOTHER_MONTH = "not of the file's month"
 _lasted = pl.col("dropoff_local") - pl.col("pickup_local")
 _lasted_in_utc = pl.col("dropoff_at") - pl.col("pickup_at")
@@ -148,47 +147,37 @@ FLAWED = {
 
 def history(data: Path | None, start: date, end: date) -> Past:
     """Trips that began in ``[start, end)``: the TLC's files in ``data``, or a simulated city."""
-    if data is None:
-        raise DataError("no city is simulated yet", todo="name a folder of trips with --data")
-    days = pl.date_range(start, end, closed="left", eager=True)
+    months = pl.date_range(start, end, closed="left", eager=True).dt.strftime("%Y-%m")
     parts = [
-        clean(*read(data, month), month, start, end)
-        for month in days.dt.strftime("%Y-%m").unique(maintain_order=True)
+        clean(*(read(data, month) if data else simulated(month)), month, start, end)
+        for month in months.unique(maintain_order=True)
     ]
     return Past(
         frame=pl.concat(part.frame for part in parts).sort("pickup_at", "uuid"),
         dropped=sum((Counter(part.dropped) for part in parts), Counter()),
         noted=sum((Counter(part.noted) for part in parts), Counter()),
-        source=str(data),
+        source=str(data) if data else parts[0].source,
     )
 
 
 def read(folder: Path, month: str) -> tuple[pl.LazyFrame, str]:
     """The month's trip records as they are, and what they are records of."""
-    path = folder / f"yellow_tripdata_{month}.parquet"
-    refetch = f"fetch it again with `edml data fetch --month {month}`"
+    path = folder / FILE.format(month=month)
+    todo = f"fetch them with `edml data fetch --month {month}`, or name another folder"
     if not path.is_file():
-        there = sorted(each.stem[-7:] for each in folder.glob("yellow_tripdata_*.parquet"))
-        raise DataError(
-            f"there are no trips of {month}" + (f", only of {', '.join(there)}" if there else ""),
-            where=str(path),
-            todo=f"fetch them with `edml data fetch --month {month}`, or name another folder",
-        )
+        there = sorted(each.stem[-7:] for each in folder.glob(FILE.format(month="*")))
+        only = f", only of {there[0]} to {there[-1]}" if there else ""
+        raise DataError(f"there are no trips of {month}{only}", where=str(path), todo=todo)
     try:
         types = pl.read_parquet_schema(path)
-        origin = pl.read_parquet_metadata(path).get(ORIGIN, "TLC yellow taxi")
+        origin = pl.read_parquet_metadata(path).get(ORIGIN, "trips of the TLC's yellow taxis")
     except pl.exceptions.PolarsError as error:
-        raise DataError(f"not a Parquet file: {error}", where=str(path), todo=refetch) from error
+        raise DataError(f"this is no Parquet file: {error}", where=str(path), todo=todo) from error
     for name, (_, wanted) in RECORD.items():
-        type_ = types.get(name)
-        if type_ is None or not (
-            type_.is_numeric() if wanted == pl.Int64 else type_ == pl.Datetime
-        ):
-            raise DataError(
-                f"column {name!r} is {type_ or 'missing'}: expected {wanted}",
-                where=str(path),
-                todo=refetch,
-            )
+        found = types.get(name, pl.Null())
+        if not (found == pl.Datetime if wanted.is_temporal() else found.is_numeric()):
+            what = f"column {name!r} is {found if name in types else 'missing'}: expected {wanted}"
+            raise DataError(what, where=str(path), todo=todo)
     return pl.scan_parquet(path), origin
 
 
@@ -269,4 +258,10 @@ taxi = Application(
         Number("distance_km"),
     ],
     history=history,
+    simulate=simulate,
+    downloads=Downloads(
+        url="https://d37ci6vzurychx.cloudfront.net",
+        monthly=[f"trip-data/{FILE}"],
+        once=["misc/taxi_zone_lookup.csv"],
+    ),
 )
