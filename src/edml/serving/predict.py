@@ -73,7 +73,7 @@ class Predict:
         ]
         rejected = (*checked.rejected, *featured.rejected, *answered.rejected)
         return Outputs(
-            {application.predictions_topic: pl.concat(predictions)},
+            {application.predictions_topic: _in_order(predictions)},
             (Rejected(application.event.topic, pl.concat(rejected)),) if rejected else (),
         )
 
@@ -109,6 +109,14 @@ class Predict:
         )
 
 
+def _in_order(predictions: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """The predictions of all models, event by event: they stay in the order of event time."""
+    if len(predictions) == 1:
+        return predictions[0]
+    event = (records.EVENT_PARTITION, records.EVENT_OFFSET)
+    return pl.concat(predictions).sort(event, maintain_order=True)
+
+
 def _timed(events: pl.DataFrame, time: str, latest: datetime) -> Sifted:
     """The events that have a time, at the ``latest`` that one."""
     times = events[time]
@@ -137,12 +145,13 @@ def _first_broken(application: Application) -> nw.Expr:
 def _answered(served: ServedModel, events: pl.DataFrame) -> Sifted:
     """The events with the model's prediction; a good one is a finite number."""
     try:
-        prediction = served.model.predict(events).cast(pl.Float64).alias(_PREDICTION)
+        prediction = served.model.predict(events).rename(_PREDICTION)
         answered = events.hstack([prediction])
+        finite = bool(np.isfinite(prediction.to_numpy()).all())
     # Each flavour's runtime has errors of its own; whatever it says, these events have no answer.
     except Exception as error:
         raise EdmlError(f"model {served.version} cannot predict: {error}") from error
-    if np.isfinite(prediction.to_numpy()).all():
+    if finite:
         return Sifted(answered)
     told = pl.col(_PREDICTION).cast(pl.String).fill_null("null")
     cause = pl.when(pl.col(_PREDICTION).is_finite().fill_null(value=False).not_()).then(

@@ -47,6 +47,7 @@ class Driver(Generic[S]):
         self._component = component
         self._pace = Pace(at_most=at_most)
         self._armed: Crash | None = None
+        self._interrupts = False
         self._instances: dict[str, tuple[Runner[S, MemoryReading], MemoryLog]] = {}
         self.join("0")
 
@@ -115,6 +116,10 @@ class Driver(Generic[S]):
         """Have the broker refuse as many of the next commits."""
         self.broker.refuse(commits)
 
+    def interrupt_rebuild(self) -> None:
+        """Have the group rebalance as soon as an instance rebuilds a state."""
+        self._interrupts = True
+
     def restart(self, instance: str = "0") -> None:
         """Let an instance die where it stands, and another take its place under the same name."""
         log = MemoryLog(self.broker, instance, reached=self._reached)
@@ -133,6 +138,9 @@ class Driver(Generic[S]):
         log.close()
 
     def _reached(self, moment: Crash) -> None:
+        if moment is Crash.IN_REBUILD and self._interrupts:
+            self._interrupts = False
+            self.broker.rebalance()
         if moment is self._armed:
             self._armed = None
             raise CrashedError(moment)

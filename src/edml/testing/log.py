@@ -44,7 +44,7 @@ class MemoryLog:
     ) -> None:
         self.instance = instance
         self.rests = False
-        """Whether the last reading found nothing, and nothing has been committed since."""
+        """Whether the last reading found nothing, and nothing has come of it."""
         self._broker = broker
         self._reached = reached
         self._assigned: Sequence[TopicPartition] | None = None
@@ -83,6 +83,7 @@ class MemoryLog:
 
     def resume(self, positions: Mapping[TopicPartition, int]) -> None:
         """Read on from these offsets."""
+        self.rests = False
         self._positions = dict(positions)
 
     def commit(

@@ -1,0 +1,327 @@
+import logging
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+
+import polars as pl
+import pytest
+
+from edml.component import Step
+from edml.events import Batch, Outputs, TopicPartition
+from edml.runtime.log import Committed
+from edml.testing import Crash, Driver
+from tests.sums import OnePass, RunningSums, Sum, Sums
+
+
+class Sales:
+    """Values with names, written to the driver and added up in one pass beside it."""
+
+    def __init__(self, driver: Driver[Sums]) -> None:
+        self.driver = driver
+        self.expected = OnePass()
+
+    def append(self, *values: int, topic: str = "sales", partition: int = 0) -> None:
+        """Put values on the log."""
+        place = TopicPartition(topic, partition)
+        names = []
+        for value in values:
+            names.append(f"{place}#{len(self.expected.rows)}")
+            self.expected = self.expected.add(place, names[-1], value)
+        rows = pl.DataFrame({"id": names, "value": values})
+        self.driver.append(topic, rows, partition=partition)
+
+    def check(self) -> None:
+        """Each value has given one row, and the right one."""
+        self.driver.run()
+        assert sorted(self.expected.rows) == sorted(self.driver.read("sums").rows())
+
+
+@pytest.fixture
+def sales() -> Sales:
+    """Four partitions, one instance, batches of five."""
+    return Sales(Driver(RunningSums(), partitions=4, at_most=5))
+
+
+def append_everywhere(sales: Sales, values: Iterable[int]) -> None:
+    """The same values on each partition of two topics."""
+    for value in values:
+        for partition in range(4):
+            sales.append(value, partition=partition)
+            sales.append(-value, topic="returns", partition=partition)
+
+
+@pytest.mark.parametrize("at", Crash)
+def test_crash(sales: Sales, at: Crash) -> None:
+    """Wherever an instance dies, nothing is lost and nothing is written twice."""
+    append_everywhere(sales, range(3))
+    sales.driver.run()
+    append_everywhere(sales, range(10, 17))
+    if at is Crash.IN_REBUILD:
+        sales.driver.restart()
+    sales.driver.crash(at)
+    append_everywhere(sales, range(20, 23))
+    sales.check()
+
+
+@pytest.mark.parametrize("at", Crash)
+def test_crash_after_crash(sales: Sales, at: Crash) -> None:
+    """It may die again and again, with commits and gaps between."""
+    append_everywhere(sales, range(12))
+    sales.driver.turn()
+    sales.driver.turn()
+    sales.driver.turn()
+    for _ in range(3):
+        if at is Crash.IN_REBUILD:
+            sales.driver.run()
+            sales.driver.restart()
+        sales.driver.crash(at)
+        append_everywhere(sales, [5])
+    sales.check()
+
+
+@pytest.mark.parametrize("at", [Crash.AFTER_READ, Crash.AFTER_OUTPUTS, Crash.AFTER_COMMIT])
+def test_crash_of_one_of_two(sales: Sales, at: Crash) -> None:
+    """An instance that dies and comes back moves nobody else's partitions."""
+    append_everywhere(sales, range(3))
+    sales.driver.join("1")
+    sales.driver.run()
+    generation = sales.driver.broker.generation
+    append_everywhere(sales, range(3))
+    sales.driver.crash(at, instance="1")
+    assert generation == sales.driver.broker.generation
+    sales.check()
+
+
+def test_aborted_commit_is_repeated(sales: Sales, caplog: pytest.LogCaptureFixture) -> None:
+    """After an abort, the state and the offsets are those that were committed last."""
+    append_everywhere(sales, range(2))
+    sales.driver.run()
+    append_everywhere(sales, range(30))
+    sales.driver.abort(3)
+    with caplog.at_level(logging.WARNING):
+        sales.check()
+    assert caplog.text.count("going back to what is committed") == 3
+
+
+def test_outputs_of_an_aborted_commit_are_never_seen(sales: Sales) -> None:
+    """What was written before an abort stays invisible."""
+    sales.append(1, 2, 3)
+    sales.driver.abort(1)
+    for _ in range(4):
+        sales.driver.turn()
+    assert sales.driver.read("sums").is_empty()
+    sales.check()
+
+
+def test_rebalance_with_a_batch_in_flight(sales: Sales) -> None:
+    """A commit under way when partitions are taken away is finished before they are."""
+    append_everywhere(sales, range(4))
+    while not sales.driver.broker.places:
+        sales.driver.turn("0")
+    sales.driver.join("1")
+    sales.check()
+
+
+def test_batch_read_before_a_rebalance_is_not_committed(sales: Sales) -> None:
+    """What was read in an older generation is refused, and read again by whoever has it now."""
+    append_everywhere(sales, range(4))
+    runner_turns = 3
+    for turn in range(12):
+        sales.driver.turn("0")
+        if turn == runner_turns:
+            sales.driver.join("1")
+        if turn == 2 * runner_turns:
+            sales.driver.leave("0")
+            break
+    sales.check()
+
+
+def test_instances_come_and_go(sales: Sales) -> None:
+    """More instances than partitions, then one alone: the sums go on."""
+    for name in "12345":
+        append_everywhere(sales, [int(name)])
+        sales.driver.turn()
+        sales.driver.join(name)
+    append_everywhere(sales, [7, 8])
+    sales.driver.turn()
+    for name in "01234":
+        sales.driver.leave(name)
+        append_everywhere(sales, [int(name)])
+    sales.check()
+
+
+class Watchful(RunningSums):
+    """Running sums that remember what they were asked to keep, and to restore."""
+
+    def __init__(self) -> None:
+        self.kept: list[frozenset[int]] = []
+        self.restored: list[tuple[int, dict[str, int]]] = []
+
+    def keep(self, state: Sums, partitions: frozenset[int]) -> Sums:
+        """Remember, and keep."""
+        self.kept.append(partitions)
+        return super().keep(state, partitions)
+
+    def restore(self, state: Sums, partition: int, note: "dict[str, int]") -> Sums:  # type: ignore[override]
+        """Remember, and restore."""
+        self.restored.append((partition, note))
+        return super().restore(state, partition, note)
+
+
+def test_unmoved_partitions_keep_their_state() -> None:
+    """A rebalance that gives back what one had rebuilds nothing."""
+    component = Watchful()
+    driver = Driver(component, partitions=2)
+    sales = Sales(driver)
+    sales.append(1, 2, 3, 4)
+    sales.append(5, partition=1)
+    driver.run()
+    component.restored.clear()
+    driver.broker.rebalance()
+    sales.append(9)
+    sales.check()
+    assert frozenset({0, 1}) == component.kept[-1]
+    assert component.restored == []
+
+
+def test_moved_partitions_are_rebuilt_from_rewind_and_note() -> None:
+    """Who takes a partition over is told its note, and reads again from its rewind."""
+    component = Watchful()
+    driver = Driver(component, partitions=2)
+    sales = Sales(driver)
+    sales.append(1, 2, 3, 4, partition=1)
+    driver.run()
+    component.restored.clear()
+    driver.join("1")
+    driver.run()
+    assert component.restored == [(1, {"sales": 1})]
+    sales.append(5, partition=1)
+    sales.check()
+    assert ("sales[1]#4", 15, 12) in driver.read("sums").rows()
+
+
+def test_places_carry_rewind_and_note(sales: Sales) -> None:
+    """A commit tells where to go on, from where to read again, and what was noted."""
+    sales.append(1, 2, 3, 4, 5, partition=2)
+    sales.driver.run()
+    assert Committed(5, rewind=2, note={"sales": 3}) == sales.driver.broker.place(
+        TopicPartition("sales", 2)
+    )
+
+
+def test_first_commit_tells_all_places(sales: Sales) -> None:
+    """From the first commit on, a partition without a place is one whose place has expired."""
+    sales.append(1, partition=2)
+    sales.driver.run()
+    assert {TopicPartition("sales", number) for number in range(4)} == set(
+        sales.driver.broker.places
+    )
+    before = sales.driver.broker.places.pop(TopicPartition("sales", 3))
+    sales.append(1, partition=2)
+    sales.driver.run()
+    assert TopicPartition("sales", 3) not in sales.driver.broker.places
+    assert Committed(0, 0, {}) == before
+
+
+def test_interrupted_rebuild_is_begun_again() -> None:
+    """A rebalance while a state is rebuilt leaves nothing half rebuilt behind."""
+    component = Watchful()
+    driver = Driver(component, partitions=2)
+    sales = Sales(driver)
+    sales.append(1, 2, 3, 4)
+    sales.append(5, 6, 7, 8, partition=1)
+    driver.run()
+    driver.restart()
+    driver.interrupt_rebuild()
+    component.restored.clear()
+    driver.run()
+    assert component.restored == [(0, {"sales": 1}), (1, {"sales": 5})] * 2
+    sales.append(9, partition=1)
+    sales.check()
+
+
+def test_gaps_in_the_offsets(sales: Sales) -> None:
+    """Markers and aborted records use up offsets; what comes after them is read all the same."""
+    sales.append(1, 2)
+    sales.driver.broker.topic("sales").skip([0, 0, 0])
+    sales.append(3, 4, 5, 6)
+    sales.driver.run()
+    sales.driver.restart()
+    sales.append(7)
+    sales.check()
+    last = Sum().plus(6, 4).plus(7, 5).plus(8, 6).plus(9, 7)
+    assert last.last[0][0] == sales.driver.broker.place(TopicPartition("sales", 0)).rewind
+
+
+class Minutes:
+    """Writes one row when a minute has passed since the last one."""
+
+    name = "minutes"
+
+    def initial(self) -> int:
+        """No minute was told of."""
+        return 0
+
+    def step(self, state: int, batch: Batch, now: datetime) -> Step[int]:
+        """Tell of the minute, once."""
+        del batch
+        minute = int(now.timestamp()) // 60
+        if minute <= state:
+            return Step(state)
+        return Step(minute, Outputs({"minutes": pl.DataFrame({"at": [now]})}))
+
+    def keep(self, state: int, partitions: frozenset[int]) -> int:
+        """Whatever partitions there are."""
+        del partitions
+        return state
+
+    def restore(self, state: int, partition: int, note: object) -> int:
+        """Nothing was noted."""
+        del partition, note
+        return state
+
+    def settle(self, state: int) -> int:
+        """Nothing to settle."""
+        return state
+
+
+def test_tick() -> None:
+    """On an idle stream, time alone makes outputs; an aborted tick is repeated."""
+    driver = Driver(Minutes())
+    driver.pipe("any", [])
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    driver.advance(timedelta(seconds=59))
+    driver.abort(1)
+    driver.advance(timedelta(seconds=1))
+    driver.advance(timedelta(seconds=30))
+    assert [start, start + timedelta(minutes=1)] == driver.read("minutes")["at"].to_list()
+
+
+def test_tick_is_fenced() -> None:
+    """A tick's outputs come with all places, so that the log can refuse those of a stranger."""
+    driver = Driver(Minutes(), partitions=3)
+    driver.pipe("any", [])
+    driver.broker.places.clear()
+    driver.advance(timedelta(minutes=1))
+    assert sorted(each.partition for each in driver.broker.places) == [0, 1, 2]
+
+
+class Endless(Minutes):
+    """Always has something to say."""
+
+    def step(self, state: int, batch: Batch, now: datetime) -> Step[int]:
+        """Say it again."""
+        del batch
+        return Step(state, Outputs({"minutes": pl.DataFrame({"at": [now]})}))
+
+
+def test_driver_notices_what_never_rests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A component that writes at every tick is told so, and no test hangs."""
+    monkeypatch.setattr("edml.testing.driver.AT_LAST", 50)
+    with pytest.raises(AssertionError, match="'minutes' writes something at every tick"):
+        Driver(Endless()).run()
+
+
+def test_driver_notices_a_crash_that_cannot_be() -> None:
+    """To ask for a crash where nothing is left to do is a mistake in the test."""
+    with pytest.raises(AssertionError, match="no instance got to BEFORE_COMMIT"):
+        Driver(RunningSums()).crash(Crash.BEFORE_COMMIT)
