@@ -9,6 +9,7 @@ import shutil
 import tarfile
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 from typing import TypeAlias
@@ -95,27 +96,20 @@ def _download_all(wanted: tuple[Artefact, ...], directory: Path, advance: Advanc
             raise
 
 
+@dataclass(frozen=True, slots=True)
 class _Download:
     """Downloads one artefact at a call; stops between two chunks when told to."""
 
-    def __init__(
-        self,
-        client: httpx.Client,
-        urls: tuple[str, ...],
-        directory: Path,
-        advance: Advance,
-        stop: Event,
-    ) -> None:
-        self._client = client
-        self._urls = urls
-        self._directory = directory
-        self._advance = advance
-        self._stop = stop
+    client: httpx.Client
+    urls: tuple[str, ...]
+    directory: Path
+    advance: Advance
+    stop: Event
 
     def __call__(self, artefact: Artefact) -> None:
-        partial = self._directory / f"{artefact.file_name}.part"
+        partial = self.directory / f"{artefact.file_name}.part"
         self._receive(artefact, partial)
-        if self._stop.is_set():
+        if self.stop.is_set():
             return
         found = _sha256(partial)
         if found != artefact.sha256:
@@ -123,14 +117,14 @@ class _Download:
             raise DownloadError(
                 f"{artefact.file_name} is not what the lock says: sha256 {found}"
                 f" instead of {artefact.sha256}",
-                where=str(self._directory),
+                where=str(self.directory),
                 todo="run `edml up` again; if it happens again, a proxy alters what is downloaded",
             )
-        partial.replace(self._directory / artefact.file_name)
+        partial.replace(self.directory / artefact.file_name)
 
     def _receive(self, artefact: Artefact, partial: Path) -> None:
         causes = []
-        for url in self._urls:
+        for url in self.urls:
             try:
                 self._receive_from(f"{url}/{artefact.path}", artefact, partial)
             except httpx.HTTPError as error:
@@ -139,7 +133,7 @@ class _Download:
                 return
         raise DownloadError(
             f"{artefact.file_name} cannot be downloaded: {'; '.join(causes)}",
-            where=str(self._directory),
+            where=str(self.directory),
             todo="connect this machine to the network and run `edml up` again: it goes on where it"
             " stopped. Or set EDML_JARS to a directory that was filled on another machine",
         )
@@ -147,19 +141,19 @@ class _Download:
     def _receive_from(self, url: str, artefact: Artefact, partial: Path) -> None:
         start = partial.stat().st_size if partial.exists() else 0
         if start >= artefact.size:
-            self._advance(start)
+            self.advance(start)
             return
         headers = {"Range": f"bytes={start}-"} if start else {}
-        with self._client.stream("GET", url, headers=headers) as response:
+        with self.client.stream("GET", url, headers=headers) as response:
             response.raise_for_status()
             resumed = response.status_code == httpx.codes.PARTIAL_CONTENT
-            self._advance(start if resumed else 0)
+            self.advance(start if resumed else 0)
             with partial.open("ab" if resumed else "wb") as file:
                 for chunk in response.iter_bytes(CHUNK_BYTES):
-                    if self._stop.is_set():
+                    if self.stop.is_set():
                         return
                     file.write(chunk)
-                    self._advance(len(chunk))
+                    self.advance(len(chunk))
 
 
 def _sha256(file: Path) -> str:

@@ -81,8 +81,8 @@ class Process:
                 and self.marker in found.cmdline()
                 and found.status() != psutil.STATUS_ZOMBIE
             )
-        except psutil.NoSuchProcess:
-            return None
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            return None  # a process that we may not even look at is not ours
         return found if ours else None
 
 
