@@ -15,7 +15,7 @@ COMMANDS: Final = {
     "up": "Start Kafka and the schema registry on this machine.",
     "down": "Stop what `up` started.",
     "status": "Show what runs, the topics, and how far their readers are.",
-    "topics": "Create, list and seek an application's topics.",
+    "topics": "List, create, seek and check an application's topics.",
     "data": "Fetch, simulate and describe past events.",
     "train": "Train a model on the past.",
     "predict": "Predict a file of events with a trained model.",
@@ -25,6 +25,7 @@ COMMANDS: Final = {
     "serve": "Predict events as they come.",
     "score": "Join predictions with what really happened.",
     "scores": "Show the error of each model, as scored so far.",
+    "query": "Ask the topics in SQL.",
     "dead-letters": "List, show and redrive the records that could not be used.",
 }
 
@@ -58,12 +59,12 @@ class Lazy(click.Group):
 def edml() -> None:
     """Run a machine-learning model as an event-stream application on Kafka, and keep it good.
 
-    Settings come from the environment (EDML_…) and from edml.toml; see `docs/reference/settings.md`.
+    Settings come from the environment (EDML_…) and from edml.toml.
     """
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run a command; exit with 0 when it is done, 1 when it failed, 2 when it was called wrongly."""
+    """Run a command; exit with 0 when it is done, 1 when it failed, 2 when called wrongly."""
     try:
         edml.main(args=arguments, prog_name="edml", standalone_mode=False)
     except click.exceptions.Abort:

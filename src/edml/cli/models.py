@@ -111,7 +111,7 @@ def compare(first: str, second: str, app: str | None, *, as_json: bool) -> None:
         )
         return
     out = console()
-    what = table("", "first", "second")
+    what = table("", "first", "second", whole=("",))
     what.add_row("version", *(each.version for each in pair))
     for row in _differences(*pair):
         what.add_row(*row)
@@ -191,7 +191,7 @@ def history(app: str | None, last: int | None, *, as_json: bool) -> None:
     if not found:
         click.echo(f"Nothing has happened to models of {cluster.application.name} yet.")
         return
-    shown = table("at (UTC)", "what", "version", "by", "why")
+    shown = table("at (UTC)", "what", "version", "by", "why", whole=("at (UTC)", "version"))
     for each in found:
         why = each.cause or ("" if each.evidence == "{}" else each.evidence)
         shown.add_row(minute(each.at), each.kind.replace("_", " "), each.version, each.by, why)
@@ -228,7 +228,7 @@ def _execute(kind: "CommandKind", app: str | None, version: str | None, *, as_js
         )
         return
     for release in decision.releases:
-        click.echo(f"{release.kind.replace('_', ' ')}: {release.version}")
+        click.echo(f"{release.kind.replace('_', ' ')} {release.version}".strip())
     if not decision.releases:
         click.echo("Nothing changes: it is so already.")
     for name, each in roles.items():
@@ -272,8 +272,10 @@ def _facts(model: "Model") -> dict[str, Any]:
 def _list_table(models: "Sequence[Model]", served: "dict[Any, str]", unit: str) -> Any:
     wide = is_wide()
     more = ("flavour", "trained (UTC)", "data") if wide else ()
-    errors = (f"RMSE, {unit}", "best baseline")
-    made = table("version", "role", *more, "rows", *errors, right=("rows", *errors))
+    right = ("rows", "RMSE", "baseline")
+    made = table("version", "role", *more, *right, right=right, whole=("version", "role"))
+    made.caption = f"RMSE on the hold-out in {unit}; of the baselines, the best one"
+    made.caption_justify = "left"
     for model in models:
         about = model.metadata
         made.add_row(

@@ -27,14 +27,24 @@ def is_wide() -> bool:
     return console().width >= WIDE
 
 
-def table(*headings: str, right: Collection[str] = (), title: str | None = None) -> "Table":
-    """An empty table; the columns ``right`` hold numbers."""
+def table(
+    *headings: str,
+    right: Collection[str] = (),
+    whole: Collection[str] = (),
+    title: str | None = None,
+) -> "Table":
+    """An empty table; the columns ``right`` hold numbers, those ``whole`` are not broken."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
     made = Table(box=SIMPLE_HEAD, title=title, title_justify="left", title_style="bold")
     for heading in headings:
-        made.add_column(heading, overflow="fold", justify="right" if heading in right else "left")
+        made.add_column(
+            heading,
+            overflow="fold",
+            justify="right" if heading in right else "left",
+            no_wrap=heading in whole or heading in right,
+        )
     return made
 
 

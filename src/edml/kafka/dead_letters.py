@@ -12,9 +12,10 @@ from datetime import UTC, datetime
 from typing import Final, TypeAlias, cast
 
 import confluent_kafka as ck
+import polars as pl
 
 from edml.errors import LogError, UsageError
-from edml.events import TopicPartition
+from edml.events import OFFSET, PARTITION, TopicPartition
 from edml.kafka.spans import WARNING, Client, spans
 from edml.kafka.tail import as_bytes, messages, offset_of, partition_of
 
@@ -28,6 +29,23 @@ ANY: Final = -1
 REDRIVEN: Final = "redriven"
 """Header of a record that says which dead letter was redriven: ``partition:offset``."""
 
+
+COLUMNS: Final = pl.Schema(
+    {
+        "cause": pl.String(),
+        "topic": pl.String(),
+        "partition": pl.Int32(),
+        "offset": pl.Int64(),
+        "component": pl.String(),
+        "time": pl.Datetime("us", "UTC"),
+        "key": pl.Binary(),
+        "value": pl.Binary(),
+        "redriven_at": pl.Datetime("us", "UTC"),
+        "redriven_to": pl.String(),
+        PARTITION: pl.Int32(),
+        OFFSET: pl.Int64(),
+    }
+)
 
 Headers: TypeAlias = Sequence[tuple[str, bytes | str | None]]
 
@@ -99,6 +117,27 @@ def dead_letters(client: Client, topic: str) -> list[DeadLetter]:
         if place in found:
             found[place] = replace(found[place], redriven_at=at, redriven_to=to)
     return sorted(found.values(), key=lambda letter: (letter.at, letter.place))
+
+
+def frame(letters: Sequence[DeadLetter]) -> pl.DataFrame:
+    """Dead letters as a frame: where each was read, why it is here, and its bytes."""
+    return pl.DataFrame(
+        {
+            "cause": [each.cause for each in letters],
+            "topic": [each.source.topic for each in letters],
+            "partition": [each.source.partition for each in letters],
+            "offset": [each.source_offset for each in letters],
+            "component": [each.component for each in letters],
+            "time": [each.at for each in letters],
+            "key": [each.key for each in letters],
+            "value": [each.value for each in letters],
+            "redriven_at": [each.redriven_at for each in letters],
+            "redriven_to": [each.redriven_to for each in letters],
+            PARTITION: [each.place.partition for each in letters],
+            OFFSET: [each.place.offset for each in letters],
+        },
+        schema=COLUMNS,
+    )
 
 
 @dataclass(frozen=True)
