@@ -69,6 +69,8 @@ class Registry:
             "-Dquarkus.http.access-log.enabled=false",
             "-Dquarkus.log.console.enable=false",
             "-Dquarkus.log.file.enable=true",
+            "-Dquarkus.log.file.json.enabled=false",
+            "-Dquarkus.log.file.json=false",
             f"-Dquarkus.log.file.path={self.log_file}",
             "-Dquarkus.log.file.rotation.max-file-size=10M",
             "-Dquarkus.log.file.rotation.max-backup-index=2",
