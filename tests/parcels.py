@@ -68,7 +68,7 @@ def history(data: Path | None, start: date, end: date) -> Past:
             depot=pl.Series(["Bonn", "Kiel"]).gather(numbers % 2),
             service=pl.lit("express"),
             weight_kg=(numbers % 7).cast(pl.Float64),
-            delivered_at=pl.col("handed_over_at") + pl.duration(hours=numbers % 7 + 1),
+            delivered_at=hours + (numbers % 7 + 1) * timedelta(hours=1),
             hours=(numbers % 7 + 1).cast(pl.Float64),
         ),
         dropped={},

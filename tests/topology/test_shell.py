@@ -1,5 +1,5 @@
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 
 import polars as pl
@@ -154,14 +154,14 @@ class Watchful(RunningSums):
 
     def __init__(self) -> None:
         self.kept: list[frozenset[int]] = []
-        self.restored: list[tuple[int, dict[str, int]]] = []
+        self.restored: list[tuple[int, Mapping[str, int]]] = []
 
     def keep(self, state: Sums, partitions: frozenset[int]) -> Sums:
         """Remember, and keep."""
         self.kept.append(partitions)
         return super().keep(state, partitions)
 
-    def restore(self, state: Sums, partition: int, note: "dict[str, int]") -> Sums:  # type: ignore[override]
+    def restore(self, state: Sums, partition: int, note: Mapping[str, int]) -> Sums:
         """Remember, and restore."""
         self.restored.append((partition, note))
         return super().restore(state, partition, note)

@@ -261,7 +261,7 @@ def _dtype(where: str, expression: nw.Expr, frame: nw.LazyFrame[Any]) -> nw.dtyp
 
 def _check_type(where: str, value: object, expected: type) -> None:
     if not isinstance(value, expected):
-        raise DeclarationError(f"{where} is {value!r}: expected a {expected.__name__}")
+        raise DeclarationError(f"{where} is {value!r}: expected {expected.__name__}")
 
 
 def _check_parts(name: str, parts: Sequence[object], *expected: type) -> None:

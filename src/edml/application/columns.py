@@ -50,14 +50,21 @@ class Number:
 
 @dataclass(frozen=True)
 class Cross:
-    """The combination of two categories, for the wide part."""
+    """The combination of two categories, for the wide part.
+
+    ``name`` is what it is called among the baselines; by default, the names of both.
+    """
 
     first: Category
     second: Category
+    name: str = ""
 
     def __post_init__(self) -> None:
         for part in ("first", "second"):
             _check_category(f"Cross.{part}", getattr(self, part))
+        if not self.name:
+            object.__setattr__(self, "name", f"{self.first.name}_{self.second.name}")
+        _check_name("Cross", self.name)
 
 
 @dataclass(frozen=True)
@@ -100,7 +107,7 @@ def columns_of(parts: Iterable[Wide | Deep]) -> Mapping[str, Category | Number]:
 
 def _leaves(part: Wide | Deep) -> tuple[Category | Number, ...]:
     match part:
-        case Cross(first, second):
+        case Cross(first=first, second=second):
             return (first, second)
         case Embedding(category, _):
             return (category,)
