@@ -1,10 +1,10 @@
 """Puts the parts together: settings and an application in, a running component out."""
 
 import importlib
-import importlib.util
+import runpy
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from hashlib import sha256
@@ -27,7 +27,7 @@ from edml.kafka.model_watch import ModelWatch
 from edml.kafka.models_topic import ModelsTable
 from edml.kafka.registry import Registry
 from edml.kafka.releases import ReleaseWriter
-from edml.kafka.serdes import FrameDecoder, FrameEncoder
+from edml.kafka.serdes import FrameDecoder, FrameEncoder, key_schema
 from edml.kafka.sink import DeadLetters
 from edml.kafka.topics import TopicSpec, ensure_topics
 from edml.models.admission import Fetch, admit, fetch_artefact
@@ -36,6 +36,8 @@ from edml.models.records import Command, CommandKind, Model
 from edml.models.store import ModelStore
 from edml.monitoring.governor import Decision
 from edml.runtime.runner import Pace, Runner
+from edml.scoring.component import Scoring
+from edml.scoring.records import SCORE_KEY, SCORED_KEY, Score, scored_schema
 from edml.serving.component import Serving
 from edml.serving.records import KEY, prediction_schema
 from edml.serving.served import Bound
@@ -73,15 +75,9 @@ def find_application(name: str) -> Application:
 def _declared(where: str, name: str) -> Any:
     try:
         if where.endswith(".py"):
-            spec = importlib.util.spec_from_file_location(Path(where).stem, where)
-            if spec is None or spec.loader is None:
-                raise ImportError(where)
-            module = importlib.util.module_from_spec(spec)
-            spec.loader.exec_module(module)
-        else:
-            module = importlib.import_module(where)
-        return getattr(module, name)
-    except (ImportError, FileNotFoundError, AttributeError) as error:
+            return runpy.run_path(where)[name]
+        return getattr(importlib.import_module(where), name)
+    except (ImportError, OSError, AttributeError, KeyError) as error:
         raise UsageError(
             f"the application {where}:{name} cannot be imported: {error}",
             todo="name a file or a module, and the variable in it that holds the Application",
@@ -147,7 +143,7 @@ class Cluster:
         ]
 
     def create(self) -> tuple[str, ...]:
-        """Create the topics that are missing, check the others, and register the events' schemas."""
+        """Create what topics are missing, check the others, register the events' schemas."""
         created = ensure_topics(self.settings.client(), self.topics())
         registry = self.registry
         for stream in (self.application.event, self.application.outcome):
@@ -178,12 +174,12 @@ class Running:
     """How a component runs: its guarantee, its pace, and who watches it."""
 
     guarantee: Guarantee = "exactly_once"
-    pace: Pace = Pace()
+    pace: Pace = field(default_factory=Pace)
     watch: Callable[[Batch, Step[Any]], None] | None = None
 
 
 def serve(cluster: Cluster, stop: Event, running: Running) -> None:
-    """Predict events until ``stop`` is set. Waits for a first model; no event is dropped meanwhile."""
+    """Predict events until ``stop`` is set. Waits for a first model; no event is dropped then."""
     app, settings, registry = cluster.application, cluster.settings, cluster.registry
     cluster.create()
     group = f"{settings.topic_prefix}edml.{app.name}.serve"
@@ -208,6 +204,35 @@ def serve(cluster: Cluster, stop: Event, running: Running) -> None:
             guarantee=running.guarantee,
         )
         Runner(Serving(app, models), log, pace=running.pace, watch=running.watch).run(stop)
+
+
+def score(cluster: Cluster, stop: Event, running: Running) -> None:
+    """Join predictions with outcomes until ``stop`` is set, and add up their errors."""
+    app, settings, registry = cluster.application, cluster.settings, cluster.registry
+    cluster.create()
+    group = f"{settings.topic_prefix}edml.{app.name}.score"
+    scored, sums = scored_schema(app), avro_schema(Score)
+    with instance(settings.home, group) as name:
+        log = KafkaLog(
+            settings.client(),
+            group=group,
+            instance=name,
+            inputs={
+                app.predictions_topic: FrameDecoder(registry, prediction_schema(app)),
+                app.outcome.topic: FrameDecoder(registry, avro_schema(app.outcome.schema)),
+            },
+            outputs={
+                app.scored_topic: FrameEncoder(
+                    registry, app.scored_topic, scored, key=key_schema(scored, SCORED_KEY)
+                ),
+                app.scores_topic: FrameEncoder(
+                    registry, app.scores_topic, sums, key=key_schema(sums, SCORE_KEY)
+                ),
+            },
+            dead_letters=DeadLetters(cluster.dead_letters, name),
+            guarantee=running.guarantee,
+        )
+        Runner(Scoring(app), log, pace=running.pace, watch=running.watch).run(stop)
 
 
 def _model_watch(cluster: Cluster, store: ModelStore, *, by: str) -> ModelWatch:

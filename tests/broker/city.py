@@ -108,7 +108,7 @@ class City:
                     if error is None:
                         found.append(message)
                     else:
-                        assert error.code() == ck.KafkaError._PARTITION_EOF  # noqa: SLF001  its public name
+                        assert error.code() == ck.KafkaError._PARTITION_EOF
                         ended += 1
         finally:
             consumer.close()
@@ -125,7 +125,7 @@ class City:
     def dead_letters(self) -> list[dict[str, str]]:
         """The headers of every dead letter of ours."""
         letters = [
-            {name: bytes(value).decode() for name, value in list(each.headers() or [])}
+            {str(name): value.decode() for name, value in each.headers() or [] if value}
             for each in self.read(self.cluster.dead_letters)
         ]
         return [each for each in letters if each["topic"].startswith(self.app.topic_prefix)]
@@ -135,6 +135,12 @@ class City:
         topic = self.cluster.control.releases
         typed = Typed(self.cluster.registry, f"{topic}-value", Release)
         return [typed.decode(each.value() or b"") for each in self.read(topic)]
+
+    @contextmanager
+    def scoring(self, **running: Any) -> Iterator[None]:
+        """Score in a thread, for as long as the context lasts."""
+        with running_thread(lambda stop: wiring.score(self.cluster, stop, Running(**running))):
+            yield
 
     @contextmanager
     def serving(self, **running: Any) -> Iterator[None]:

@@ -7,7 +7,7 @@ block every reader of the topics that it has touched.
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -146,8 +146,7 @@ class Sink:
             if not frame.is_empty():
                 self._produce(topic, self._encoders[topic].encode(frame))
         rejected = {each.topic: each.frame for each in outputs.rejected}
-        for record in (*reading.bad, *reading.originals(rejected)):
-            self._bury(record)
+        self._bury([*reading.bad, *reading.originals(rejected)])
 
     def _produce(self, topic: str, records: list[Record]) -> None:
         """Queue every record; what a full queue leaves out is queued again when there is room."""
@@ -159,16 +158,22 @@ class Sink:
             records = [_again(each) for each in records if "_error" in each]
             self._producer.poll(POLL_S)
 
-    def _bury(self, record: BadRecord) -> None:
-        """Write a bad record to the dead letters: its original bytes, and what is known about it."""
-        logger.warning("%s: %s: to the dead letters", _where(record.message), record.cause)
-        self._producer.produce(
-            self._dead_letters.topic,
-            key=record.message.key(),
-            value=record.message.value(),
-            headers=self._dead_letters.headers(record, datetime.now(UTC)),
-            on_delivery=self._delivered,
-        )
+    def _bury(self, bad: Sequence[BadRecord]) -> None:
+        """Write bad records to the dead letters: their own bytes, and what is known about them."""
+        if not bad:
+            return
+        first = f"{_where(bad[0].message)}: {bad[0].cause}"
+        logger.warning("%d to the dead letters, the first one %s", len(bad), first)
+        now = datetime.now(UTC)
+        for record in bad:
+            self._producer.produce(
+                self._dead_letters.topic,
+                key=record.message.key(),
+                value=record.message.value(),
+                headers=self._dead_letters.headers(record, now),
+                on_delivery=self._delivered,
+            )
+            self._producer.poll(0)
 
     def _delivered(self, error: ck.KafkaError | None, message: ck.Message) -> None:
         if error is not None:

@@ -197,9 +197,8 @@ class Source:
     def _committed(self, ours: Sequence[TopicPartition]) -> dict[TopicPartition, Committed]:
         """What is committed of our partitions.
 
-        Where nothing is, the first offset is committed now:
-
-        from then on, a partition without a committed offset is one whose offset has expired.
+        Where nothing is, the first offset is committed now: from then on, a partition without a
+        committed offset is one whose offset has expired.
         """
         if not ours:
             return {}

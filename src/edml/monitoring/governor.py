@@ -1,4 +1,4 @@
-"""The governor's decisions: pure functions from the roles and a command to new roles and releases.
+"""The governor's decisions: from the roles and a command to new roles and releases.
 
 A person is never overruled: a command is carried out, frozen or not, or refused with its reason.
 """

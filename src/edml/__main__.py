@@ -1,0 +1,5 @@
+"""``python -m edml`` is ``edml``."""
+
+from edml.cli.main import main
+
+main()
