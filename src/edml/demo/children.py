@@ -97,7 +97,7 @@ class Children:
         log_file = self._logs / f"{name}.log"
         with log_file.open("wb") as output:
             process = subprocess.Popen(
-                [sys.executable, "-m", "edml.cli", *arguments],
+                [sys.executable, "-m", "edml", *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,

@@ -32,6 +32,11 @@ class Errors:
         )
 
     @property
+    def mostly_young(self) -> bool:
+        """Whether so many are young that the errors are told too small: more than 1 in 20."""
+        return self.young * 20 > self.count
+
+    @property
     def rmse(self) -> float | None:
         """The root of the mean squared error; None when nothing was scored."""
         return math.sqrt(self.squared / self.count) if self.count else None
@@ -68,6 +73,11 @@ class Sample:
     event_time: datetime
     prediction: float
     outcome: float | None = None
+
+    @property
+    def error(self) -> float | None:
+        """Prediction less outcome."""
+        return None if self.outcome is None else self.prediction - self.outcome
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,6 +61,7 @@ class Performance:
         self._resources.enter_context(self._children)
         self._make_data()
         first = self._train_first()
+        self._start_components()
         self._publish("publish", 1)
         watch = self._serve(first)
         replay = self._replay()
@@ -83,14 +84,14 @@ class Performance:
         self._story.begin("data", "trips of New York's yellow taxis")
         if plan.data is None:
             self._run("data", plan.simulate(self._home))
-        self._story.done("data", f"{plan.shown_data}, {plan.first.start} … {plan.replay_to}")
+        self._story.done("data", f"{plan.shown_data}, {plan.more.first} … {plan.live.last}")
 
     def _train_first(self) -> str:
-        training = self._plan.first
-        self._story.begin("train", f"a first version learns from {training}")
+        months = self._plan.little
+        self._story.begin("train", f"a first version learns from {months}")
         self._run("train", self._plan.train(self._home, 1))
         version = Artefact.read(self._home.model(1)).version
-        self._story.done("train", f"{version} has learnt from {training}")
+        self._story.done("train", f"{version} has learnt from {months}")
         return version
 
     def _publish(self, stage: str, number: int) -> None:
@@ -98,12 +99,15 @@ class Performance:
         self._run(stage, self._plan.publish(self._home, number))
         self._story.done(stage, "edml.models has it; whoever serves hears of it")
 
-    def _serve(self, version: str) -> Watch:
-        self._story.begin("serve", "`edml serve` and `edml score` start, and load the model")
+    def _start_components(self) -> None:
+        """They start while the model is published: serving waits for a first one."""
         self._needed += [
             self._children.start("serve", ["serve", "--app", APPLICATION]),
             self._children.start("score", ["score", "--app", APPLICATION]),
         ]
+
+    def _serve(self, version: str) -> Watch:
+        self._story.begin("serve", "`edml serve` takes the model from the log, and tries it")
         self._wait(lambda: version in self._figures.loaded, "the first version to be loaded")
         self._story.done("serve", f"{version} is ready to answer")
         return self._seen_by
@@ -111,7 +115,7 @@ class Performance:
     def _replay(self) -> Child:
         plan = self._plan
         self._story.begin(
-            "replay", f"trips from {plan.replay_from} on happen again, {plan.rate_per_s} a second"
+            "replay", f"trips of {plan.live} happen again, {plan.rate_per_s} a second"
         )
         replay = self._children.start("replay", plan.replay(self._home))
         self._needed.append(replay)
@@ -133,11 +137,11 @@ class Performance:
         write_raw(self._home.settings.client(), topic, spoilt(good.value))
 
     def _retrain(self) -> str:
-        training = self._plan.second
-        self._story.begin("retrain", f"a second version learns from {training}, in the background")
+        months = self._plan.more
+        self._story.begin("retrain", f"a second version learns from {months}, in the background")
         self._run("retrain", self._plan.train(self._home, 2), politely=True)
         version = Artefact.read(self._home.model(2)).version
-        self._story.done("retrain", f"{version} has learnt from {training}")
+        self._story.done("retrain", f"{version} has learnt from {months}")
         return version
 
     def _swap(self, first: str, second: str) -> None:
@@ -170,7 +174,10 @@ class Performance:
     def _run(self, name: str, arguments: list[str], *, politely: bool = False) -> None:
         """Run a command to its end, and pass on what it says."""
         child = self._children.start(name, arguments, politely=politely)
+        note = self._story.stages.by_name[name].note
         while not child.ended:
+            said = child.last_line
+            self._story.note(name, f"{note}: {said}" if said else note)
             self._pulse()
         child.check()
 

@@ -15,6 +15,7 @@ from edml.demo.screen import Topics
 from edml.demo.story import Story
 from edml.demo.view import view_of
 from edml.errors import EdmlError
+from edml.models.records import MODELS_TOPIC
 
 
 class LeftRunningError(EdmlError):
@@ -71,6 +72,6 @@ def _topics() -> Topics:
         predictions=app.predictions_topic,
         scored=app.scored_topic,
         dead_letters=wiring.DEAD_LETTERS,
-        label=app.outcome.label,
+        models=MODELS_TOPIC,
         unit=app.outcome.unit,
     )

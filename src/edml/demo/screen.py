@@ -21,7 +21,12 @@ MARKS: Final = {
     Mark.DONE: ("✓", "green"),
     Mark.FAILED: ("✗", "bold red"),
 }
-ROLE_STYLES: Final = {"champion": "bold green", "challenger": "yellow", "previous": "dim"}
+ROLES: Final = {
+    "champion": ("champion", "bold green"),
+    "challenger": ("challenger", "yellow"),
+    "previous": ("in the shadow", ""),
+}
+WAS_CHAMPION: Final = ("was champion", "dim")
 KIND_STYLES: Final = {
     "promoted": "bold green",
     "published": "cyan",
@@ -42,7 +47,7 @@ class Topics:
     predictions: str
     scored: str
     dead_letters: str
-    label: str
+    models: str
     unit: str
 
 
@@ -66,7 +71,7 @@ class Screen:
         left = max(height - ROWS_OF_FRAME - max(1, len(versions)), 4)
         # What happens is the story, so it gets the larger part; samples are only for the eye.
         happenings = self.figures.happenings[-(left - left // 3) :]
-        samples = self.figures.samples[-(left // 3) :]
+        samples = _chosen(self.figures.samples, left // 3)
         rows: list[RenderableType] = [
             _title(self.data, self.now_s),
             _stage_line(self.stages.all, self.now_s, wide=wide),
@@ -79,7 +84,7 @@ class Screen:
             return [*rows, *_what_to_expect(self.topics)]
         return [
             *rows,
-            _version_table(versions, self.topics, wide=wide),
+            _version_table(self.figures, self.topics, wide=wide),
             Text(),
             _sample_table(samples, self.topics, wide=wide),
             Text(),
@@ -129,7 +134,7 @@ def _figure_table(figures: Figures, topics: Topics, *, wide: bool) -> Table:
         (f"{figures.predictions:,}", topics.predictions if wide else "→ predicted"),
         (f"{figures.scored:,}", topics.scored if wide else "→ scored"),
         (f"{figures.dead_letters:,}", topics.dead_letters if wide else "dead letters"),
-        (f"{figures.rate_per_s:,.0f}", "predictions/s"),
+        (f"{figures.rate_per_s:,.0f}", "a second"),
         (_latency(latency), "ms p50 · p99"),
     ]
     table = Table.grid(expand=True)
@@ -140,22 +145,23 @@ def _figure_table(figures: Figures, topics: Topics, *, wide: bool) -> Table:
     return table
 
 
-def _version_table(versions: Sequence[Served], topics: Topics, *, wide: bool) -> Table:
+def _version_table(figures: Figures, topics: Topics, *, wide: bool) -> Table:
     table = _table()
-    table.add_column("model version", no_wrap=True, ratio=1)
-    table.add_column("role", no_wrap=True)
+    young = any(each.errors.mostly_young for each in figures.served)
+    hint = "  ~ windows still open" if young else ""
+    table.add_column(f"model version{hint}", no_wrap=True, ratio=1)
+    table.add_column("served as", no_wrap=True)
     for heading in ("scored", "RMSE", "MAE", "bias"):
         table.add_column(heading, justify="right", no_wrap=True)
     if wide:
         table.add_column(f"RMSE of the last 1,000, {topics.unit}", no_wrap=True, width=34)
-    for each in versions:
+    for each in figures.served:
         errors = each.errors
-        young = "~" if errors.young * 20 > errors.count else ""
         row = [
             Text(each.version),
-            Text(each.role, ROLE_STYLES.get(each.role, "")),
+            _role(each, figures.champion),
             Text(f"{errors.count:,}"),
-            Text(young + _number(errors.rmse), "bold"),
+            Text(("~" if errors.mostly_young else "") + _number(errors.rmse), "bold"),
             Text(_number(errors.mae)),
             Text(_number(errors.bias, signed=True)),
         ]
@@ -163,13 +169,20 @@ def _version_table(versions: Sequence[Served], topics: Topics, *, wide: bool) ->
     return table
 
 
+def _role(served: Served, champion: str | None) -> Text:
+    if served.role == "champion" and served.version != champion:
+        return Text(*WAS_CHAMPION)
+    return Text(*ROLES.get(served.role, (served.role, "")))
+
+
 def _sample_table(samples: Sequence[Sample], topics: Topics, *, wide: bool) -> Table:
     table = _table()
     table.add_column("event", no_wrap=True, ratio=1)
-    table.add_column("where" if wide else "", no_wrap=True)
+    table.add_column("", no_wrap=True)
     table.add_column("its time, UTC", no_wrap=True)
     table.add_column("predicted", justify="right", no_wrap=True)
     table.add_column(f"was, {topics.unit}", justify="right", no_wrap=True)
+    table.add_column("error", justify="right", no_wrap=True)
     for each in samples:
         table.add_row(
             Text(each.key if wide else each.key[:8]),
@@ -177,8 +190,16 @@ def _sample_table(samples: Sequence[Sample], topics: Topics, *, wide: bool) -> T
             Text(f"{each.event_time:%a %Y-%m-%d %H:%M}"),
             Text(_number(each.prediction)),
             Text("…" if each.outcome is None else _number(each.outcome)),
+            Text("" if each.error is None else _number(each.error, signed=True)),
         )
     return table
+
+
+def _chosen(samples: Sequence[Sample], count: int) -> Sequence[Sample]:
+    """The last ones whose outcome is known, and the very last one, that still waits for its own."""
+    waiting = [each for each in samples if each.outcome is None][-1:]
+    known = [each for each in samples if each.outcome is not None][-max(count - 1, 0) :]
+    return [*known, *waiting]
 
 
 def _happening_line(happening: Happening) -> Text:
@@ -194,10 +215,10 @@ def _happening_line(happening: Happening) -> Text:
 def _what_to_expect(topics: Topics) -> list[Text]:
     story = [
         ("an event asks for a prediction", topics.events),
-        ("the model in service answers, exactly once", topics.predictions),
-        ("the outcome comes in; the error is known", topics.scored),
-        ("what cannot be used is kept aside, with its cause", topics.dead_letters),
-        ("a model is an event, too: a new one is swapped in while all this runs", "edml.models"),
+        ("the model in service answers it, exactly once", topics.predictions),
+        ("the outcome comes in: now the error is known", topics.scored),
+        ("what cannot be used is put aside, with its cause", topics.dead_letters),
+        ("a model is an event, too: a better one takes over", topics.models),
     ]
     return [
         Text("What you will see, on a real Kafka on this machine:", "dim"),

@@ -12,8 +12,7 @@ from edml.demo.rate import Rate
 from edml.demo.scores import Scores
 from edml.models.records import Release
 
-SAMPLES: Final = 200
-SHOWN: Final = 12
+SAMPLES: Final = 400
 HAPPENINGS: Final = 12
 
 Row = Mapping[str, Any]
@@ -102,7 +101,7 @@ class Tally:
             champion=self._champion,
             loaded=self._loaded,
             served=self._scores.served,
-            samples=list(self._samples.values())[-SHOWN:],
+            samples=tuple(self._samples.values()),
             happenings=tuple(self._happenings),
             event_time=self._event_time,
         )
