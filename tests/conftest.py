@@ -6,6 +6,10 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from edml.errors import EdmlError
+from edml.kafka.embedded.progress import Silence
+from edml.kafka.embedded.rehearsal import install
+
 PROJECT = Path(__file__).parent.parent
 
 # A busy machine is slow at times: how long a test may take is said by its timeout alone.
@@ -13,7 +17,21 @@ settings.register_profile("edml", deadline=None)
 settings.load_profile("edml")
 
 
+JARS = Path(os.environ.get("EDML_JARS", PROJECT / ".edml" / "jars"))
+
+
 @pytest.fixture(scope="session")
 def jars() -> Path:
     """Kafka's jars, fetched once for all runs: those of `edml up` unless EDML_JARS is set."""
-    return Path(os.environ.get("EDML_JARS", PROJECT / ".edml" / "jars"))
+    return JARS
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Install Kafka before the first test that needs it: no test's timeout pays for a download."""
+    if session.config.option.collectonly:
+        return
+    if any("jars" in getattr(item, "fixturenames", ()) for item in session.items):
+        try:
+            install(JARS, Silence())
+        except EdmlError as error:
+            raise pytest.UsageError(str(error)) from error
