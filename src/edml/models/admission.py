@@ -31,20 +31,10 @@ WARM_SIZES: Final = (1, 8, 64, 512, 4096)
 
 @dataclass(frozen=True)
 class Admitted:
-    """A model that may be served, bound to the columns of an application's events and features."""
+    """A model that may be served, and what it is loaded into."""
 
     model: Model
     predictor: Predictor
-    label: str
-
-    def predict(self, columns: pl.DataFrame) -> pl.Series:
-        """One prediction a row (Float64), in the label's unit.
-
-        Raises:
-            FeatureError: a column is missing, or has nulls.
-        """
-        outputs = self.predictor.predict(bind(self.predictor.signature, columns))
-        return pl.Series(self.label, outputs[self.label], dtype=pl.Float64)
 
 
 def fetch_artefact(model: Model) -> bytes:
@@ -99,7 +89,7 @@ def admit(
     _check_inputs(predictor.signature, frame)
     self_test.run(application, predictor, model.self_test)
     _warm(predictor, frame, warm_sizes)
-    return Admitted(model, predictor, application.outcome.label)
+    return Admitted(model, predictor)
 
 
 def _check_bytes(model: Model, packed: bytes) -> None:

@@ -10,7 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from edml import features
-from edml.application import Application
+from edml.application import Application, dtypes_of
 from edml.errors import DataError, EdmlError, ModelRefusedError
 from edml.models import event_json
 from edml.models.binding import beside, bind
@@ -27,7 +27,7 @@ def record(
     application: Application, predictor: Predictor, events: pl.DataFrame
 ) -> list[SelfTestRow]:
     """Write down what this code and this model make of some events."""
-    texts = event_json.to_json(events.select(*event_json.dtypes(application.event.schema)))
+    texts = event_json.to_json(events.select(*dtypes_of(application.event.schema)))
     # From the text, as whoever tests will read it.
     read = event_json.from_json(application.event.schema, texts)
     computed = features.compute(application, read)

@@ -1,0 +1,1 @@
+"""The trainer: history becomes a model artefact."""

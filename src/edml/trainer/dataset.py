@@ -1,0 +1,146 @@
+"""Past events with what became of them, as rows that a model learns from or is tested on.
+
+The same rule as in scoring says which outcomes count, and the same features as in serving are made.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import narwhals as nw
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from edml import features
+from edml.application import EVENT_TIME, OUTCOME_TIME, Application, Past, fields_of
+from edml.errors import TrainingError
+from edml.events import WallClock
+
+_CAUSE: Final = "_cause"
+_LABEL: Final = "_label"
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Rows with labels: ``events`` as they were, their ``features``, one label each.
+
+    ``times`` are the events' instants, in order; ``hours`` the hours on the wall clock of events that
+    know it, else in UTC.
+    """
+
+    events: pl.DataFrame
+    features: pl.DataFrame
+    labels: NDArray[np.float64]
+
+    @property
+    def rows(self) -> int:
+        """How many there are."""
+        return len(self.labels)
+
+    def split(self, share: float) -> tuple["Examples", "Examples"]:
+        """The earlier part, and the last ``share`` of the rows."""
+        first = self.rows - round(self.rows * share)
+        return self[:first], self[first:]
+
+    def __getitem__(self, rows: slice) -> "Examples":
+        start, stop, _ = rows.indices(self.rows)
+        return Examples(
+            self.events[start:stop], self.features[start:stop], self.labels[start:stop]
+        )
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Examples of a span of time, where they are from, and what was left out, by cause."""
+
+    examples: Examples
+    source: str
+    start: date
+    end: date
+    left_out: Mapping[str, int]
+    noted: Mapping[str, int]
+
+
+def read(application: Application, data: Path | None, start: date, end: date) -> Dataset:
+    """The examples of the days in ``[start, end)``.
+
+    Raises:
+        TrainingError: there is no row that counts.
+    """
+    past = application.history(data, start, end)
+    judged = _judged(application, past)
+    good = judged.filter(pl.col(_CAUSE).is_null())
+    events = good.select(*fields_of(application.event.schema))
+    computed = features.compute(application, events)
+    incomplete = features.missing(application, computed)
+    usable = incomplete.is_null()
+    if not usable.any():
+        raise TrainingError(
+            f"no event from {start} to {end} has an outcome that counts",
+            where=past.source,
+            todo="choose other months, or look at what was left out: "
+            + (", ".join(f"{count} {cause}" for cause, count in past.dropped.items()) or "nothing"),
+        )
+    return Dataset(
+        Examples(
+            events.filter(usable), computed.filter(usable), good.filter(usable)[_LABEL].to_numpy()
+        ),
+        source=past.source,
+        start=start,
+        end=end,
+        left_out={**past.dropped, **_counts(judged[_CAUSE]), **_counts(incomplete)},
+        noted=past.noted,
+    )
+
+
+def hours(application: Application, events: pl.DataFrame) -> pl.Series:
+    """The hour of each event: on its wall clock where it has one, else in UTC."""
+    walls = (
+        name
+        for name, annotation in fields_of(application.event.schema).items()
+        if any(isinstance(mark, WallClock) for mark in getattr(annotation, "__metadata__", ()))
+    )
+    return events[next(walls, application.event.time)].dt.hour().alias("hour")
+
+
+def months(start: date, end: date) -> Iterator[str]:
+    """The months that ``[start, end)`` touches, such as ``2019-11``."""
+    day = start.replace(day=1)
+    while day < end:
+        yield f"{day:%Y-%m}"
+        day = (day + timedelta(days=32)).replace(day=1)
+
+
+def _judged(application: Application, past: Past) -> pl.DataFrame:
+    """Each row with its label, and why it does not count, or null when it does."""
+    outcome = application.outcome
+    low, high = outcome.valid
+    event_time, outcome_time = nw.col(application.event.time), nw.col(outcome.time)
+    waited = nw.col(OUTCOME_TIME) - nw.col(EVENT_TIME)
+    timed = nw.from_native(past.frame).with_columns(
+        event_time.alias(EVENT_TIME), outcome_time.alias(OUTCOME_TIME)
+    )
+    causes: dict[str, nw.Expr] = {
+        **{cause: ~rule for cause, rule in application.rules.items()},
+        "the outcome is before the event": waited < nw.lit(timedelta(0)),
+        f"the outcome came after more than {outcome.wait}": waited > nw.lit(outcome.wait),
+        f"{outcome.label} below {low:g} {outcome.unit}": nw.col(_LABEL) < low,
+        f"{outcome.label} above {high:g} {outcome.unit}": nw.col(_LABEL) > high,
+        f"no {outcome.label}": nw.col(_LABEL).is_null() | ~nw.col(_LABEL).is_finite(),
+    }
+    labelled = timed.with_columns(outcome.value.cast(nw.Float64()).alias(_LABEL))
+    return labelled.with_columns(
+        nw.coalesce(
+            *(nw.when(unmet).then(nw.lit(cause)) for cause, unmet in causes.items())
+        ).alias(_CAUSE)
+    ).to_native()
+
+
+def _counts(causes: pl.Series) -> dict[str, int]:
+    counted: list[tuple[Any, ...]] = (
+        causes.drop_nulls().value_counts(sort=True, name="count").rows()
+    )
+    return dict(counted)

@@ -1,0 +1,105 @@
+"""Writes the folded network as a TensorFlow SavedModel with a signature on raw, named features."""
+
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from edml.trainer.folded import Folded, consecutive
+
+
+def export(network: Folded, path: Path) -> None:
+    """Write the folder ``path``. Its signature ``serving_default`` takes batches of any size."""
+    module = _Network(network)
+    dtypes = {"int64": tf.int64, "float32": tf.float32, "string": tf.string}
+    specs = {
+        tensor.name: tf.TensorSpec([None], dtypes[tensor.dtype], name=tensor.name)
+        for tensor in network.signature.inputs
+    }
+    concrete = tf.function(module.predict, autograph=False).get_concrete_function(**specs)
+    tf.saved_model.save(module, str(path), signatures={"serving_default": concrete})
+
+
+class _Network(tf.Module):  # type: ignore[misc]  # TensorFlow ships no types
+    """The network's tables, and what is done with them."""
+
+    def __init__(self, network: Folded) -> None:
+        super().__init__()
+        self._network = network
+        self._lookups = [_lookup(category) for category in network.categories]
+        # Variables, not constants: large tables stay out of the graph's protocol buffer.
+        self._rows = tf.Variable(network.rows, trainable=False)
+        self._crosses = [tf.Variable(cross.rows, trainable=False) for cross in network.crosses]
+
+    def predict(self, **columns: Any) -> dict[str, Any]:
+        """Give the label for columns of raw features."""
+        network = self._network
+        places = [
+            self._places(at, columns[category.name])
+            for at, category in enumerate(network.categories)
+        ]
+        hidden = tf.constant(network.first.bias)[tf.newaxis, :]
+        if places:
+            stacked = tf.stack(places, axis=1) + tf.constant(network.offsets)
+            hidden += tf.reduce_sum(tf.gather(self._rows, stacked), axis=1)
+        continuous = self._continuous(columns, places)
+        if continuous:
+            hidden += tf.concat(continuous, axis=1) @ tf.constant(network.first.kernel)
+        return {network.label: self._linked(self._deep(hidden))}
+
+    def _places(self, at: int, values: Any) -> Any:
+        """Look values up in a category's vocabulary."""
+        category = self._network.categories[at]
+        span = consecutive(category)
+        if span is None:
+            return self._lookups[at].lookup(values)
+        low, high = span
+        known = tf.logical_and(values >= low, values <= high)
+        return tf.where(known, values - (low - 1), tf.zeros_like(values))
+
+    def _continuous(self, columns: dict[str, Any], places: list[Any]) -> list[Any]:
+        """Collect the shares of all intervals, then effect and evidence of the crosses."""
+        network = self._network
+        parts = []
+        if network.numbers:
+            intervals = network.intervals
+            beyond = [
+                columns[name][:, tf.newaxis] - intervals.lows[intervals.owners == at]
+                for at, name in enumerate(network.numbers)
+            ]
+            shares = tf.concat(beyond, axis=1) * intervals.scales
+            parts.append(tf.clip_by_value(shares, 0.0, 1.0))
+        for cross, rows in zip(network.crosses, self._crosses, strict=True):
+            pairs = places[cross.first] * cross.columns + places[cross.second]
+            parts.append(tf.gather(rows, pairs))
+        return parts
+
+    def _deep(self, hidden: Any) -> Any:
+        """Add the deep part's answer to the wide sum."""
+        wide, units = hidden[:, 0], hidden[:, 1:]
+        if not self._network.layers:
+            return wide
+        *inner, last = self._network.layers
+        units = tf.nn.relu(units)
+        for layer in inner:
+            units = tf.nn.relu(units @ tf.constant(layer.kernel) + tf.constant(layer.bias))
+        return wide + (units @ tf.constant(last.kernel) + tf.constant(last.bias))[:, 0]
+
+    def _linked(self, score: Any) -> Any:
+        low, high = self._network.valid
+        label = tf.exp(score) if self._network.link == "log" else score
+        return tf.clip_by_value(label, low, high)
+
+
+def _lookup(category: Any) -> Any:
+    """A table from a category's values to their places; None where arithmetic does."""
+    if consecutive(category) is not None:
+        return None
+    dtype = tf.string if category.type == "string" else tf.int64
+    return tf.lookup.StaticHashTable(
+        tf.lookup.KeyValueTensorInitializer(
+            tf.constant(list(category.values), dtype),
+            tf.range(1, len(category.values) + 1, dtype=tf.int64),
+        ),
+        default_value=0,
+    )

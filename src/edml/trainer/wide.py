@@ -1,0 +1,80 @@
+"""The wide part: a linear model over categories and their crosses, solved in closed form.
+
+Each value of a category, and each pair of values of a cross, has one weight. Ridge regression
+(Hoerl and Kennard, 1970) draws it to zero by as much as its rows are few; backfitting (Friedman and
+Stuetzle, 1981) solves one term after the other on what the others leave. There is no learning rate
+and no epoch, and a cross of 70,000 pairs takes a second.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Terms = Sequence[tuple[NDArray[np.int64], int]]
+"""For each term, the place of each row in the term's table, and the size of that table."""
+
+_SWEEPS: Final = 8
+
+
+@dataclass(frozen=True)
+class Wide:
+    """The solved linear model: ``intercept`` and, by term, a weight a place and the rows it rests on."""
+
+    intercept: float
+    weights: tuple[Floats, ...]
+    rows: tuple[NDArray[np.int64], ...]
+
+    def effects(self, terms: Terms) -> Floats:
+        """What each term adds: shape ``[rows, terms]``."""
+        return _gather(self.weights, terms)
+
+    def evidence(self, terms: Terms) -> Floats:
+        """How many rows each term's weight rests on, as a logarithm: shape ``[rows, terms]``."""
+        return _gather([np.log1p(rows) for rows in self.rows], terms)
+
+
+def solve(terms: Terms, labels: Floats, *, ridge: float) -> Wide:
+    """Fit the linear model to the labels."""
+    intercept = float(labels.mean())
+    residual = labels - intercept
+    weights = [np.zeros(size) for _, size in terms]
+    rows = [np.bincount(places, minlength=size) for places, size in terms]
+    for _ in range(_SWEEPS):
+        for at, (places, size) in enumerate(terms):
+            residual += weights[at][places]
+            sums = np.bincount(places, residual, minlength=size)
+            weights[at] = sums / (rows[at] + ridge)
+            residual -= weights[at][places]
+    return Wide(intercept, tuple(weights), tuple(rows))
+
+
+def unseen(
+    terms: Terms, labels: Floats, *, folds: int, ridge: float, random: np.random.Generator
+) -> tuple[Floats, Floats]:
+    """Effects and evidence of each row, by a linear model that has not seen that row.
+
+    The deep part learns on these: weights that had seen the row's own label would look better than
+    they are on new rows.
+    """
+    effects = np.empty((len(labels), len(terms)))
+    evidence = np.empty_like(effects)
+    fold = random.integers(folds, size=len(labels))
+    for left_out in range(folds):
+        others, own = fold != left_out, fold == left_out
+        wide = solve([(places[others], size) for places, size in terms], labels[others], ridge=ridge)
+        rows = [(places[own], size) for places, size in terms]
+        effects[own] = wide.effects(rows)
+        evidence[own] = wide.evidence(rows)
+    return effects, evidence
+
+
+def _gather(tables: Sequence[NDArray[np.generic]], terms: Terms) -> Floats:
+    rows = len(terms[0][0]) if terms else 0
+    gathered = np.empty((rows, len(terms)))
+    for at, (table, (places, _)) in enumerate(zip(tables, terms, strict=True)):
+        gathered[:, at] = table[places]
+    return gathered
