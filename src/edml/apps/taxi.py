@@ -248,7 +248,13 @@ taxi = Application(
     lookups={"zones": zones()},
     features=features,
     segment="pickup_borough",
-    wide=[DAY_OF_WEEK, HOUR_OF_DAY, PICKUP_ZONE, DROPOFF_ZONE, Cross(PICKUP_ZONE, DROPOFF_ZONE)],
+    wide=[
+        DAY_OF_WEEK,
+        HOUR_OF_DAY,
+        PICKUP_ZONE,
+        DROPOFF_ZONE,
+        Cross(PICKUP_ZONE, DROPOFF_ZONE, name="zone_pair"),
+    ],
     deep=[
         Number("day_of_year"),
         Embedding(HOUR_OF_DAY, 8),
