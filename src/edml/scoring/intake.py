@@ -96,7 +96,10 @@ def take(records: pl.DataFrame | None, of: Input, side: Side, bounds: Bounds) ->
 
 def integers(frame: pl.DataFrame, column: str) -> Integers:
     """A column of whole numbers, or of instants in µs, as numpy sees it."""
-    return frame.get_column(column).to_physical().to_numpy()
+    values = frame.get_column(column).to_numpy()
+    if values.dtype.kind == "M":
+        return values.astype("datetime64[us]", copy=False).view(np.int64)
+    return values
 
 
 def rows_where(frame: pl.DataFrame, flags: Flags) -> pl.DataFrame:
@@ -112,9 +115,9 @@ def _usable(
     A time far ahead of the record's own timestamp would carry the watermark with it, and make all
     that follows too late.
     """
-    times = records.get_column(of.time).dt.cast_time_unit("us").to_physical().alias(TIME)
-    timed = records.hstack([times])
-    ahead = integers(timed, TIME) > integers(records, TIMESTAMP) + rule.ahead
+    times = integers(records, of.time)
+    timed = records.hstack([pl.Series(TIME, times)])
+    ahead = times > integers(records, TIMESTAMP) + rule.ahead
     endless = np.zeros(records.height, dtype=np.bool_)
     if of.finite is not None:
         endless = ~np.isfinite(records.get_column(of.finite).to_numpy())

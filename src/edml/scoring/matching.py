@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Final
 
 import narwhals as nw
-import numpy as np
 import polars as pl
 
 from edml.application import EVENT_TIME, OUTCOME_TIME, Application
@@ -103,7 +102,7 @@ def judge(application: Application, pairs: Pairs) -> Verdicts:
     late = lag > Rule.of(application).wait
     label = _labels(application, pairs)
     low, high = application.outcome.valid
-    values = label.fill_null(np.nan).to_numpy()
+    values = label.to_numpy()  # a null as NaN
     invalid = ~late & ~((values >= low) & (values <= high))
     return Verdicts(pairs, label, late, invalid)
 

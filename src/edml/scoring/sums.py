@@ -59,12 +59,14 @@ class Sums:
     """The windows that are open.
 
     ``published`` holds the sums that readers know and ``added`` those that came on top. ``facts``
-    are not added up yet: each is one thing to count, of the kind that ``_what`` tells.
+    are not added up yet: each row is one thing to count, of the kind that ``_what`` tells, for one
+    version, role and segment or for none.
     """
 
     published: pl.DataFrame
     added: pl.DataFrame
     facts: tuple[pl.DataFrame, ...] = ()
+    waiting: int = 0
 
     @classmethod
     def none(cls) -> Self:
@@ -78,10 +80,10 @@ class Sums:
 
     def add(self, facts: Sequence[pl.DataFrame], window: int) -> Self:
         """These sums and some facts more, for windows of so many µs."""
-        grown = replace(self, facts=(*self.facts, *(each for each in facts if each.height)))
-        if sum(each.height for each in grown.facts) < MANY:
-            return grown
-        return grown.summed(window)
+        new = [each for each in facts if each.height]
+        waiting = self.waiting + sum(each.height for each in new)
+        grown = replace(self, facts=(*self.facts, *new), waiting=waiting)
+        return grown if waiting < MANY else grown.summed(window)
 
     def summed(self, window: int) -> Self:
         """The same sums, with all facts added up."""
@@ -95,12 +97,12 @@ class Sums:
         terms = (error, error.abs(), error**2, outcome, outcome**2)
         totals = [term.sum().alias(name) for term, name in zip(terms, SUMMED, strict=True)]
         facts = (
-            pl.concat(self.facts)
+            _together(self.facts)
             .with_columns(pl.col(TIME) - pl.col(TIME) % window)
             .group_by(KEY)
             .agg(*counts, *totals)
         )
-        return replace(self, added=_total(self.added, facts), facts=())
+        return replace(self, added=_total(self.added, facts), facts=(), waiting=0)
 
     def told(self) -> Self:
         """The same sums, all of them published; facts must have been added up."""
@@ -148,7 +150,7 @@ def of_verdicts(verdicts: Verdicts) -> list[pl.DataFrame]:
     """
     pairs, counts = verdicts.pairs, verdicts.counts
     what = np.where(verdicts.late, _LATE, np.where(verdicts.invalid, _INVALID, _COUNT))
-    outcome = np.where(counts, verdicts.outcome.fill_null(0.0).to_numpy(), 0.0)
+    outcome = np.where(counts, verdicts.outcome.to_numpy(), 0.0)
     prediction = pairs.predictions.get_column(served.PREDICTION).to_numpy()
     error = np.where(counts, prediction - outcome, 0.0)
     opened = rows_where(pairs.outcomes, pairs.predictions.get_column(OPENS).to_numpy())
@@ -160,7 +162,7 @@ def of_verdicts(verdicts: Verdicts) -> list[pl.DataFrame]:
 
 def _of_records(taken: Intake, what: int, *, named: bool) -> pl.DataFrame:
     if taken.fresh is None:
-        return _NO_FACTS
+        return pl.DataFrame()
     frame = taken.fresh.frame
     counts = frame.get_column(COUNTS).to_numpy()
     facts = _facts(frame, np.where(counts, what, _DUPLICATES), named=named)
@@ -175,17 +177,11 @@ def _facts(
     error: npt.NDArray[np.float64] | None = None,
     outcome: npt.NDArray[np.float64] | None = None,
 ) -> pl.DataFrame:
-    """One fact for each row; the kind of a row that is not ``named`` is empty."""
+    """One fact for each row, with the row's kind if it is ``named``."""
     zeros = np.zeros(rows.height)
-    kind = [
-        rows.get_column(each) if named else pl.repeat("", rows.height, eager=True).alias(each)
-        for each in _KIND
-    ]
     return pl.DataFrame(
         [
-            rows.get_column(PARTITION),
-            *kind,
-            rows.get_column(TIME),
+            *(rows.get_column(each) for each in (KEY if named else (PARTITION, TIME))),
             pl.Series(_WHAT, what.astype(np.int8)),
             pl.Series(_ERROR, zeros if error is None else error),
             pl.Series(_OUTCOME, zeros if outcome is None else outcome),
@@ -193,7 +189,15 @@ def _facts(
     )
 
 
-_NO_FACTS: Final = pl.DataFrame()
+def _together(facts: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """All facts in one frame; the kind of those without one is empty."""
+    named = [each for each in facts if served.ROLE in each.columns]
+    others = [each for each in facts if served.ROLE not in each.columns]
+    if not others:
+        return pl.concat(named)
+    no_kind = [pl.lit("").alias(each) for each in _KIND]
+    unnamed = pl.concat(others).select(PARTITION, *no_kind, TIME, _WHAT, _ERROR, _OUTCOME)
+    return pl.concat([*named, unnamed])
 
 
 def _total(*frames: pl.DataFrame) -> pl.DataFrame:
