@@ -10,6 +10,7 @@ import narwhals as nw
 import polars as pl
 
 from edml.application import Application, dtypes_of
+from edml.errors import DataError
 from edml.features import select
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ def sql(application: Application, dialect: str = "bigquery", *, events: str = "e
 
     The table ``events`` has a column for each field of the event; each lookup is a table of its
     own name. ``dialect`` is one that Ibis can write: ``bigquery``, ``snowflake``, ``postgres``…
+    Raises `DataError` when it is none.
     """
     import ibis
 
@@ -72,4 +74,10 @@ def sql(application: Application, dialect: str = "bigquery", *, events: str = "e
     lookups = {name: table(name, frame.schema) for name, frame in application.lookups.items()}
     typed = table(events, dtypes_of(application.event.schema))
     featured = select(application, typed, lookups, application.event.key)
-    return str(ibis.to_sql(featured.to_native(), dialect=dialect))
+    try:
+        return str(ibis.to_sql(featured.to_native(), dialect=dialect))
+    except ValueError as error:
+        raise DataError(
+            f"there is no dialect {dialect!r}",
+            todo="choose one that Ibis can write: bigquery, snowflake, postgres, duckdb…",
+        ) from error

@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 from edml.errors import LogError
 
@@ -23,17 +24,24 @@ def instance(home: Path, group: str) -> Iterator[str]:
 
     Raises `LogError` when the folder cannot be written.
     """
-    folder = home / "instances"
+    name, lock = _first_free(home / "instances", group)
+    with lock:
+        yield name
+
+
+def _first_free(folder: Path, group: str) -> tuple[str, TextIO]:
+    """An instance's name, and the file whose lock is held while it is open."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         machine = _machine(folder)
         for slot in range(LAST_SLOT + 1):
-            with (folder / f"{group}-{slot}.lock").open("w") as lock:
-                if _locked(lock.fileno()):
-                    lock.write(f"{os.getpid()}\n")
-                    lock.flush()
-                    yield f"{group}-{machine}-{slot}"
-                    return
+            lock = (folder / f"{group}-{slot}.lock").open("a")
+            if _locked(lock.fileno()):
+                lock.truncate(0)
+                lock.write(f"{os.getpid()}\n")
+                lock.flush()
+                return f"{group}-{machine}-{slot}", lock
+            lock.close()
     except OSError as error:
         raise LogError(
             f"the instance's folder cannot be used: {error.strerror}",

@@ -98,7 +98,7 @@ class Predict:
             return pl.DataFrame(schema=records.prediction_dtypes(application))
         return answered.select(
             pl.col(application.event.key).alias(records.KEY),
-            pl.col(_PREDICTION).alias(records.PREDICTION),
+            pl.col(_PREDICTION).cast(pl.Float64).alias(records.PREDICTION),
             pl.lit(served.version).alias(records.VERSION),
             pl.lit(served.role).alias(records.ROLE),
             pl.col(application.event.time).alias(EVENT_TIME),
