@@ -11,6 +11,7 @@ from edml.kafka.embedded import EmbeddedLog
 from edml.settings import RegistrySettings, Settings
 from edml.wiring import Cluster
 from tests.broker.city import City
+from tests.broker.terminal import Terminal
 
 
 @pytest.fixture(scope="session")
@@ -44,3 +45,17 @@ def city(log: EmbeddedLog, tmp_path: Path) -> Iterator[City]:
     )
     with Cluster(settings, taxi.prefixed(prefix)) as cluster:
         yield City(cluster, tmp_path / "models")
+
+
+@pytest.fixture
+def terminal(
+    city: City, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Terminal:
+    """A terminal whose commands mean the city."""
+    settings = city.cluster.settings
+    monkeypatch.setenv("EDML_HOME", str(settings.home))
+    monkeypatch.setenv("EDML_BOOTSTRAP_SERVERS", str(settings.bootstrap_servers))
+    monkeypatch.setenv("EDML_REGISTRY_URL", settings.registry.url)
+    monkeypatch.setenv("EDML_TOPIC_PREFIX", settings.topic_prefix)
+    monkeypatch.setenv("COLUMNS", "120")
+    return Terminal(capsys)

@@ -66,14 +66,14 @@ def edml() -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command; exit with 0 when it is done, 1 when it failed, 2 when called wrongly."""
     try:
-        edml.main(args=arguments, prog_name="edml", standalone_mode=False)
+        code = edml.main(args=arguments, prog_name="edml", standalone_mode=False)
     except click.exceptions.Abort:
         sys.exit(130)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
-    except click.exceptions.Exit as error:
-        sys.exit(error.exit_code)
     except EdmlError as error:
         click.secho(f"edml: {error}", err=True, fg="red" if sys.stderr.isatty() else None)
         sys.exit(error.exit_code)
+    if code:  # what a command gave to `context.exit`
+        sys.exit(code)

@@ -193,7 +193,7 @@ def history(app: str | None, last: int | None, *, as_json: bool) -> None:
         return
     shown = table("at (UTC)", "what", "version", "by", "why", whole=("at (UTC)", "version"))
     for each in found:
-        why = each.cause or ("" if each.evidence == "{}" else each.evidence)
+        why = each.cause or each.evidence
         shown.add_row(minute(each.at), each.kind.replace("_", " "), each.version, each.by, why)
     console().print(shown)
 
@@ -263,7 +263,7 @@ def _facts(model: "Model") -> dict[str, Any]:
     facts = asdict(model)
     del facts["artefact"]
     facts["stored"] = "in the record" if model.uri is None else model.uri
-    facts["metadata"]["distributions"] = json.loads(model.metadata.distributions)
+    facts["metadata"]["distributions"] = json.loads(model.metadata.distributions or "{}")
     for row in facts["self_test"]:
         row |= {name: json.loads(row[name]) for name in ("event", "features")}
     return facts
@@ -271,9 +271,9 @@ def _facts(model: "Model") -> dict[str, Any]:
 
 def _list_table(models: "Sequence[Model]", served: "dict[Any, str]", unit: str) -> Any:
     wide = is_wide()
-    more = ("flavour", "trained (UTC)", "data") if wide else ()
+    more = ("flavour", "data") if wide else ()
     right = ("rows", "RMSE", "baseline")
-    made = table("version", "role", *more, *right, right=right, whole=("version", "role"))
+    made = table("version", "role", *more, *right, right=right, whole=("version", "role", "data"))
     made.caption = f"RMSE on the hold-out in {unit}; of the baselines, the best one"
     made.caption_justify = "left"
     for model in models:
@@ -281,10 +281,10 @@ def _list_table(models: "Sequence[Model]", served: "dict[Any, str]", unit: str) 
         made.add_row(
             model.version,
             ", ".join(_roles(model, served)),
-            *((model.flavour, minute(about.trained_at), _data_range(model)) if wide else ()),
+            *((model.flavour, _data_range(model)) if wide else ()),
             f"{about.rows:,}",
             number(about.metrics.get("rmse")),
-            _best_baseline(model),
+            _best_baseline(model, named=wide),
         )
     return made
 
@@ -293,14 +293,17 @@ def _data_range(model: "Model") -> str:
     return f"{model.metadata.data_from:%Y-%m-%d} – {model.metadata.data_to:%Y-%m-%d}"
 
 
-def _best_baseline(model: "Model") -> str:
-    """The least RMSE of the baselines, and its name."""
+def _best_baseline(model: "Model", *, named: bool) -> str:
+    """The least RMSE of the baselines, and its name where there is room for it."""
     found = [
         (value, name.split(".")[1])
         for name, value in model.metadata.metrics.items()
         if name.startswith("baseline.") and name.endswith(".rmse")
     ]
-    return "" if not found else f"{number(min(found)[0])} {min(found)[1]}"
+    if not found:
+        return ""
+    value, name = min(found)
+    return f"{number(value)} {name}" if named else number(value)
 
 
 def _origin_table(model: "Model", roles: Sequence[str]) -> Any:

@@ -13,10 +13,14 @@ from edml.errors import UsageError
 if TYPE_CHECKING:
     import duckdb
     import polars as pl
+    from rich.table import Table
 
     from edml.wiring import Cluster
 
 SHOWN: Final = 100
+
+GAP: Final = 3
+"""Columns of the terminal between two columns of a table."""
 
 
 @click.command(
@@ -121,14 +125,24 @@ def _is_known(connection: "duckdb.DuckDBPyConnection", name: str) -> bool:
 
 def _read(cluster: "Cluster", topic: str, last: int | None) -> "tuple[pl.DataFrame, int]":
     """The records of a topic as a frame, and how many cannot be decoded."""
+    from edml.kafka.codec.schema import avro_schema
     from edml.kafka.dead_letters import dead_letters, frame
     from edml.kafka.tail import read
+    from edml.scoring.records import Score, scored_schema
+    from edml.serving.records import prediction_schema
 
     client = cluster.settings.client()
     if topic == cluster.dead_letters:
         letters = dead_letters(client, topic)
         return frame(letters if last is None else letters[-last:]), 0
-    found = read(client, cluster.registry, topic, last=last)
+    app = cluster.application
+    # Nobody may have written to these yet; what we would write is known all the same.
+    ours = {
+        app.predictions_topic: prediction_schema(app),
+        app.scored_topic: scored_schema(app),
+        app.scores_topic: avro_schema(Score),
+    }
+    found = read(client, cluster.registry, topic, schema=ours.get(topic), last=last)
     return found.frame, len(found.bad)
 
 
@@ -155,11 +169,27 @@ def _refused(error: Exception) -> UsageError:
 
 
 def _print(frame: "pl.DataFrame") -> None:
+    out = console()
+    if frame.is_empty():
+        click.echo(f"No rows. The columns are {', '.join(frame.columns)}.")
+        return
+    if sum(len(name) + GAP for name in frame.columns) > out.width:
+        for record in frame.iter_rows(named=True):
+            out.print(_record(record))
+        return
     numbers = [name for name, dtype in frame.schema.items() if dtype.is_numeric()]
     shown = table(*frame.columns, right=numbers)
     for row in frame.iter_rows():
         shown.add_row(*("" if value is None else _cell(value) for value in row))
-    console().print(shown)
+    out.print(shown)
+
+
+def _record(row: dict[str, Any]) -> "Table":
+    """A row by itself, for a table that would be too wide."""
+    shown = table("column", "value")
+    for name, value in row.items():
+        shown.add_row(name, "" if value is None else _cell(value))
+    return shown
 
 
 def _cell(value: Any) -> str:

@@ -16,7 +16,7 @@ import polars as pl
 
 from edml.errors import LogError, UsageError
 from edml.events import OFFSET, PARTITION, TopicPartition
-from edml.kafka.spans import WARNING, Client, spans
+from edml.kafka.spans import QUIET, Client, spans
 from edml.kafka.tail import as_bytes, messages, offset_of, partition_of
 
 TIMEOUT_S: Final = 30.0
@@ -193,7 +193,7 @@ def redrive(
     """
     producer = ck.Producer(
         {
-            "log_level": WARNING,
+            "log_level": QUIET,
             **client,
             "transactional.id": f"edml.redrive.{topic}",
             "transaction.timeout.ms": 10_000,

@@ -1,17 +1,27 @@
 """Where topics begin and end, and how the log is asked such things."""
 
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
-from confluent_kafka import IsolationLevel, KafkaException, TopicPartition
+from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from edml.errors import LogError, TopicError
 
 TIMEOUT_S: Final = 15.0
-WARNING: Final = 4
+PAUSE_S: Final = 0.1
+MOVING: Final = (
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
+)
+"""What is said of a partition that has just been created or moved: ask again."""
+
+QUIET: Final = 0
+"""Of librdkafka's own messages: what goes wrong is told by the error that is raised."""
 
 Client: TypeAlias = Mapping[str, Any]
 """librdkafka's properties."""
@@ -37,8 +47,7 @@ class Span:
 def asking(client: Client) -> Iterator[AdminClient]:
     """A client to ask the log with; raises `LogError` when it does not answer."""
     try:
-        # What librdkafka tells below a warning is about its own threads.
-        yield AdminClient({"log_level": WARNING, **client})
+        yield AdminClient({"log_level": QUIET, **client})
     except KafkaException as error:
         raise LogError(
             f"the log does not answer: {error.args[0].str()}",
@@ -88,10 +97,18 @@ def listed(
     asked = dict.fromkeys(places, spec)
     if not asked:
         return {}
-    answers = admin.list_offsets(
-        asked, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=TIMEOUT_S
-    )
-    found: dict[str, dict[int, int]] = {}
-    for place, answer in answers.items():
-        found.setdefault(place.topic, {})[place.partition] = answer.result().offset
-    return found
+    until = time.monotonic() + TIMEOUT_S
+    while True:
+        answers = admin.list_offsets(
+            asked, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=TIMEOUT_S
+        )
+        found: dict[str, dict[int, int]] = {}
+        try:
+            for place, answer in answers.items():
+                found.setdefault(place.topic, {})[place.partition] = answer.result().offset
+        except KafkaException as error:
+            if error.args[0].code() not in MOVING or time.monotonic() > until:
+                raise
+            time.sleep(PAUSE_S)
+        else:
+            return found

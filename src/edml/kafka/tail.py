@@ -17,13 +17,13 @@ from edml.events import OFFSET, PARTITION, TIMESTAMP, TopicPartition
 from edml.kafka.codec.layout import RecordSchema
 from edml.kafka.registry import Registry, subject
 from edml.kafka.serdes import FrameDecoder
-from edml.kafka.spans import Client, Offsets, Span, span
+from edml.kafka.spans import QUIET, Client, Offsets, Span, span
 
 AT_ONCE: Final = 10_000
 WAIT_S: Final = 0.2
 # librdkafka's own codes begin with an underscore, and are public all the same.
-END: Final = ck.KafkaError._PARTITION_EOF  # noqa: SLF001
-DELETED: Final = ck.KafkaError._AUTO_OFFSET_RESET  # noqa: SLF001
+END: Final = ck.KafkaError._PARTITION_EOF
+DELETED: Final = ck.KafkaError._AUTO_OFFSET_RESET
 SILENCE_S: Final = 30.0
 """After so long without a record, a log that has not come to its end does not answer."""
 
@@ -71,8 +71,8 @@ def read(  # noqa: PLR0913 - what is read, and how much of it
     if reader is None:
         raise TopicError(
             f"no schema is registered for {topic}: its records cannot be decoded",
-            where=topic,
-            todo="see with `edml topics` which topics there are",
+            where=f"subject {subject(topic)}",
+            todo="have its producer register one, as all do that write Avro",
         )
     decoder = FrameDecoder(registry, reader)
     frames = [_decoded([], decoder)[0]]
@@ -136,6 +136,7 @@ def _between(
         return
     consumer = ck.Consumer(
         {
+            "log_level": QUIET,
             **client,
             "group.id": "edml.tail",  # a consumer must name one; nothing is committed
             "isolation.level": "read_committed",
