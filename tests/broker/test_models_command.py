@@ -1,6 +1,6 @@
 import pytest
 
-from edml.cli.models import _named
+from edml.cli.models import version_named
 from edml.errors import UsageError
 from tests.broker.city import City
 from tests.broker.terminal import Terminal
@@ -73,7 +73,7 @@ def test_what_makes_no_sense_is_refused(city: City, terminal: Terminal) -> None:
 
 def test_a_part_of_a_version_names_it() -> None:
     """A part that one version alone has, or that one version alone ends with."""
-    assert _named([V1, V2, V3], "1a2b3c4") == V1
-    assert _named([V1, V2, V3], "9f8e") == V3
+    assert version_named([V1, V2, V3], "1a2b3c4") == V1
+    assert version_named([V1, V2, V3], "9f8e") == V3
     with pytest.raises(UsageError, match="several versions"):
-        _named([V1, V2, V3], "0.1.0")
+        version_named([V1, V2, V3], "0.1.0")

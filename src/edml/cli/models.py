@@ -74,7 +74,7 @@ def list_models(app: str | None, *, as_json: bool) -> None:
 def show(version: str, app: str | None, *, as_json: bool) -> None:
     """Show all that is known of one model: where it is from, what it takes, how good it was."""
     with _models(app) as (_, models):
-        model = models.model(_named(models.versions, version))
+        model = models.model(version_named(models.versions, version))
         roles = _roles(model, models.roles.served())
     if as_json:
         print_json({"roles": roles, **_facts(model)})
@@ -95,7 +95,7 @@ def show(version: str, app: str | None, *, as_json: bool) -> None:
 def compare(first: str, second: str, app: str | None, *, as_json: bool) -> None:
     """Compare two models side by side: what differs, and their errors by segment."""
     with _models(app) as (cluster, models):
-        pair = [models.model(_named(models.versions, each)) for each in (first, second)]
+        pair = [models.model(version_named(models.versions, each)) for each in (first, second)]
         unit = cluster.application.outcome.unit
     metrics = list(dict.fromkeys(name for each in pair for name in each.metadata.metrics))
     if as_json:
@@ -214,7 +214,7 @@ def _execute(kind: "CommandKind", app: str | None, version: str | None, *, as_js
     from edml import wiring
 
     with wiring.cluster(app) as cluster, cluster.governor() as governor:
-        named = None if version is None else _named(governor.versions, version)
+        named = None if version is None else version_named(governor.versions, version)
         decision = governor.execute(wiring.command(cluster, kind, named, None, getpass.getuser()))
     roles = decision.roles.served()
     if as_json:
@@ -237,7 +237,7 @@ def _execute(kind: "CommandKind", app: str | None, version: str | None, *, as_js
         click.echo("  frozen until `edml models thaw`")
 
 
-def _named(versions: Sequence[str], text: str) -> str:
+def version_named(versions: Sequence[str], text: str) -> str:
     """The version that is meant: this one, or the only one that has this part."""
     if text in versions:
         return text
