@@ -16,6 +16,7 @@ from edml import wiring
 from edml.application import Application
 from edml.kafka.codec.schema import avro_schema
 from edml.kafka.control import Typed
+from edml.kafka.message import Message, consume
 from edml.kafka.serdes import FrameDecoder, FrameEncoder
 from edml.models.artefact import Artefact
 from edml.models.records import Release, Roles
@@ -85,7 +86,7 @@ class City:
             producer.produce(topic, **record)
         assert producer.flush(30) == 0
 
-    def read(self, topic: str) -> list[ck.Message]:
+    def read(self, topic: str) -> list[Message]:
         """Every committed record of a topic, partition by partition, in order."""
         consumer = ck.Consumer(
             {
@@ -97,13 +98,13 @@ class City:
                 "auto.offset.reset": "earliest",
             }
         )
-        found: list[ck.Message] = []
+        found: list[Message] = []
         try:
             partitions = consumer.list_topics(topic, timeout=10).topics[topic].partitions
             consumer.assign([ck.TopicPartition(topic, p, ck.OFFSET_BEGINNING) for p in partitions])
             ended = 0
             while ended < len(partitions):
-                for message in consumer.consume(10_000, 1.0):
+                for message in consume(consumer, 10_000, 1.0):
                     error = message.error()
                     if error is None:
                         found.append(message)
@@ -125,7 +126,7 @@ class City:
     def dead_letters(self) -> list[dict[str, str]]:
         """The headers of every dead letter of ours."""
         letters = [
-            {str(name): value.decode() for name, value in each.headers() or [] if value}
+            {name: value.decode() for name, value in each.headers() or []}
             for each in self.read(self.cluster.dead_letters)
         ]
         return [each for each in letters if each["topic"].startswith(self.app.topic_prefix)]

@@ -53,7 +53,7 @@ def recomputed(city: City) -> pl.DataFrame:
     with duckdb.connect() as connection:
         connection.register("predictions", predictions.drop("features").to_arrow())
         connection.register("outcomes", outcomes.to_arrow())
-        return connection.sql(
+        frame: pl.DataFrame = connection.sql(
             f"""
             with joined as (
                 select *, epoch_us(dropoff_at) - epoch_us(event_time) as microseconds,
@@ -71,6 +71,7 @@ def recomputed(city: City) -> pl.DataFrame:
             from counted group by all order by all
             """  # noqa: S608  of numbers of our own
         ).pl()
+    return frame
 
 
 def dropoffs(city: City) -> pl.DataFrame:

@@ -12,6 +12,7 @@ import confluent_kafka as ck
 from edml.errors import LogError, TopicError
 from edml.events import TopicPartition
 from edml.kafka.control import ModelsEntry, ModelsKey, Typed
+from edml.kafka.message import Message, consume
 from edml.kafka.registry import Registry
 from edml.models.records import Model, Roles
 
@@ -53,12 +54,11 @@ class ModelsTable:
 
     def poll(self, wait_s: float) -> bool:
         """Take in the next record, waiting for it; True when the end of the log is reached."""
-        message = self._consumer.poll(wait_s)
-        if message is None:
-            return False
-        if message.error() is not None:
-            return self._ended(message.error())
-        self._take(message)
+        for message in consume(self._consumer, 1, wait_s):
+            error = message.error()
+            if error is not None:
+                return self._ended(error)
+            self._take(message)
         return False
 
     def read_to_end(self) -> None:
@@ -71,24 +71,24 @@ class ModelsTable:
         consumer = ck.Consumer(self._client)
         try:
             consumer.assign([ck.TopicPartition(*self._partition, self._offsets[version])])
-            message = consumer.poll(TIMEOUT_S)
-            entry = None if message is None else self._entry(message)
+            found = [self._entry(message) for message in consume(consumer, 1, TIMEOUT_S)]
         finally:
             consumer.close()
-        if entry is None or entry.model is None or entry.model.version != version:
+        models = [each.model for each in found if each is not None and each.model is not None]
+        if [each.version for each in models] != [version]:
             raise LogError(
                 f"the record of version {version} is no longer on the log",
                 where=f"{self._partition}@{self._offsets[version]}",
                 todo="publish the model again",
             )
-        return entry.model
+        return models[0]
 
     def close(self) -> None:
         """Stop reading."""
         self._consumer.close()
 
-    def _take(self, message: ck.Message) -> None:
-        key = self._keys.decode(_bytes(message.key()))
+    def _take(self, message: Message) -> None:
+        key = self._keys.decode(message.key() or b"")
         if key.application != self._application:
             return
         entry = self._entry(message)
@@ -99,11 +99,10 @@ class ModelsTable:
         else:
             self._offsets[key.version] = message.offset()
 
-    def _entry(self, message: ck.Message) -> ModelsEntry | None:
+    def _entry(self, message: Message) -> ModelsEntry | None:
         """What the record holds; None for a tombstone."""
-        if message.error() is not None or message.value() is None:
-            return None
-        return self._entries.decode(message.value())
+        value = message.value()
+        return None if value is None else self._entries.decode(value)
 
     def _ended(self, error: ck.KafkaError) -> bool:
         if error.code() == ck.KafkaError._PARTITION_EOF:
@@ -117,7 +116,3 @@ class ModelsTable:
         if not error.retriable():
             raise LogError(f"the topic of models cannot be read: {error.str()}")
         return False
-
-
-def _bytes(value: bytes | str | None) -> bytes:
-    return value if isinstance(value, bytes) else (value or "").encode()

@@ -17,6 +17,7 @@ import confluent_kafka as ck
 import polars as pl
 
 from edml.events import Outputs, TopicPartition
+from edml.kafka.message import Message
 from edml.kafka.source import BadRecord, KafkaReading, as_offsets
 from edml.runtime.log import AbortedError, Committed, FencedError
 
@@ -44,7 +45,7 @@ class DeadLetters:
     topic: str
     component: str
 
-    def headers(self, record: BadRecord, at: datetime) -> list[tuple[str, bytes]]:
+    def headers(self, record: BadRecord, at: datetime) -> list[tuple[str, str | bytes | None]]:
         """What is known about a bad record, beside its original bytes."""
         told = {
             "topic": record.message.topic(),
@@ -221,5 +222,5 @@ def _again(record: Record) -> Record:
     return record
 
 
-def _where(message: ck.Message) -> str:
+def _where(message: Message) -> str:
     return f"{message.topic()}[{message.partition()}]@{message.offset()}"

@@ -7,6 +7,7 @@ rebalance is dropped in the rebalance, and never reaches anybody.
 
 import json
 import logging
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,14 +16,18 @@ from typing import Any, Protocol
 import confluent_kafka as ck
 import polars as pl
 
-from edml.errors import LogError, TopicError
+from edml.errors import LogError, RegistryUnavailableError, TopicError
 from edml.events import OFFSET, PARTITION, TIMESTAMP, Batch, TopicPartition
 from edml.kafka.codec.decode import Bad, Decoded
+from edml.kafka.message import Message, consume
 from edml.runtime.log import Assignment, Committed, FencedError, ReassignedError
 
 logger = logging.getLogger(__name__)
 
 TIMEOUT_S = 30.0
+LEAVE_S = 0.5
+AGAIN_AT_ONCE = 16_384
+AGAIN_WAIT_S = 0.2
 
 
 class Decodes(Protocol):
@@ -37,7 +42,7 @@ class Decodes(Protocol):
 class BadRecord:
     """A record that cannot be decoded, and why."""
 
-    message: ck.Message
+    message: Message
     cause: str
 
 
@@ -48,7 +53,7 @@ class KafkaReading:
     batch: Batch
     bad: tuple[BadRecord, ...] = ()
     group: Any = None
-    messages: Mapping[str, Sequence[ck.Message]] = field(default_factory=dict)
+    messages: Mapping[str, Sequence[Message]] = field(default_factory=dict)
 
     @property
     def empty(self) -> bool:
@@ -84,6 +89,7 @@ class Source:
         self._before_revoke = before_revoke
         self._assigned: list[TopicPartition] | None = None
         self._member = False
+        self._positions: dict[TopicPartition, int] = {}
         self._caught_up: set[TopicPartition] = set()
         self._consumer = ck.Consumer(
             {
@@ -105,22 +111,28 @@ class Source:
 
     def read(self, *, at_most: int, wait_s: float) -> KafkaReading | Assignment | None:
         """What is there now; None while the group is between two assignments."""
-        messages = self._consumer.consume(1, wait_s)
-        if messages and at_most > 1:
-            messages += self._consumer.consume(at_most - 1, 0)
+        messages = consume(self._consumer, at_most, wait_s)
         if self._assigned is not None:
             ours, self._assigned = self._assigned, None
             return Assignment(self._committed(ours))
         if not self._member:
             return None
-        return self._reading(messages)
+        try:
+            reading = self._reading(messages)
+        except RegistryUnavailableError as error:
+            logger.warning("Waiting for the schema registry; nothing is lost. %s", error)
+            self.resume(self._positions)
+            time.sleep(wait_s)
+            return None
+        self._positions |= reading.batch.positions
+        return reading
 
     def again(self, spans: Mapping[TopicPartition, tuple[int, int]]) -> Iterator[Batch]:
         """The records of each span ``[first, end)`` once more; the group notices nothing."""
         left = {each: end for each, (first, end) in spans.items() if first < end}
         self.resume({each: spans[each][0] for each in left})
         while left:
-            messages = self._consumer.consume(10_000, 0.2)
+            messages = consume(self._consumer, AGAIN_AT_ONCE, AGAIN_WAIT_S)
             if self._assigned is not None or not self._member:
                 raise ReassignedError
             reading = self._reading([m for m in messages if not _beyond(m, spans)])
@@ -133,6 +145,7 @@ class Source:
 
     def resume(self, positions: Mapping[TopicPartition, int]) -> None:
         """Read on from these offsets; what was fetched ahead is dropped."""
+        self._positions = dict(positions)
         self._caught_up.clear()
         self._consumer.assign(
             [
@@ -146,15 +159,22 @@ class Source:
         self._consumer.commit(offsets=as_offsets(places), asynchronous=False)
 
     def close(self) -> None:
-        """Leave the group."""
+        """Leave the group, so that others have our partitions at once.
+
+        librdkafka does not tell the group when a static member closes (KIP-345), but does when it
+        unsubscribes.
+        """
+        self._consumer.unsubscribe()
+        self._consumer.consume(1, LEAVE_S)
         self._consumer.close()
 
-    def _reading(self, messages: Sequence[ck.Message]) -> KafkaReading:
-        by_topic: dict[str, list[ck.Message]] = defaultdict(list)
+    def _reading(self, messages: Sequence[Message]) -> KafkaReading:
+        by_topic: dict[str, list[Message]] = defaultdict(list)
         positions: dict[TopicPartition, int] = {}
         for message in messages:
-            if message.error() is not None:
-                self._event(message)
+            error = message.error()
+            if error is not None:
+                self._event(message, error)
                 continue
             by_topic[message.topic()].append(message)
             positions[_place(message)] = message.offset() + 1
@@ -171,9 +191,8 @@ class Source:
             by_topic,
         )
 
-    def _event(self, message: ck.Message) -> None:
+    def _event(self, message: Message, error: ck.KafkaError) -> None:
         """What the consumer has to say that is not a record."""
-        error = message.error()
         if error.code() == ck.KafkaError._PARTITION_EOF:
             self._caught_up.add(_place(message))
         elif error.code() == ck.KafkaError._AUTO_OFFSET_RESET:
@@ -252,7 +271,7 @@ def _from_metadata(offset: int, metadata: str | None) -> Committed:
     return Committed(offset, offset - told.get("back", 0), told.get("note", {}))
 
 
-def _decoded(decoder: Decodes, records: Sequence[ck.Message]) -> tuple[pl.DataFrame, Sequence[Bad]]:
+def _decoded(decoder: Decodes, records: Sequence[Message]) -> tuple[pl.DataFrame, Sequence[Bad]]:
     decoded = decoder.decode([each.value() for each in records])
     good = records if not decoded.bad else [records[row] for row in decoded.rows.tolist()]
     frame = decoded.frame.with_columns(
@@ -265,16 +284,16 @@ def _decoded(decoder: Decodes, records: Sequence[ck.Message]) -> tuple[pl.DataFr
     return frame, decoded.bad
 
 
-def _place(message: ck.Message) -> TopicPartition:
+def _place(message: Message) -> TopicPartition:
     return TopicPartition(message.topic(), message.partition())
 
 
-def _is_end(message: ck.Message) -> bool:
+def _is_end(message: Message) -> bool:
     error = message.error()
     return error is not None and error.code() == ck.KafkaError._PARTITION_EOF
 
 
-def _beyond(message: ck.Message, spans: Mapping[TopicPartition, tuple[int, int]]) -> bool:
+def _beyond(message: Message, spans: Mapping[TopicPartition, tuple[int, int]]) -> bool:
     if message.error() is not None:
         return False
-    return bool(message.offset() >= spans[_place(message)][1])
+    return message.offset() >= spans[_place(message)][1]
