@@ -5,7 +5,7 @@ minutes. The past is the trip records of the city's Taxi and Limousine Commissio
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from importlib.resources import files
@@ -154,8 +154,8 @@ def history(data: Path | None, start: date, end: date) -> Past:
     ]
     return Past(
         frame=pl.concat(part.frame for part in parts).sort("pickup_at", "uuid"),
-        dropped=sum((Counter(part.dropped) for part in parts), Counter()),
-        noted=sum((Counter(part.noted) for part in parts), Counter()),
+        dropped=_total(part.dropped for part in parts),
+        noted=_total(part.noted for part in parts),
         source=str(data) if data else parts[0].source,
     )
 
@@ -220,6 +220,10 @@ def clean(records: pl.LazyFrame, origin: str, month: str, start: date, end: date
         ),
         source=origin,
     )
+
+
+def _total(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    return dict(sum(map(Counter, counts), Counter()))
 
 
 def _in_utc(column: str) -> pl.Expr:

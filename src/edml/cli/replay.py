@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from math import inf
 from pathlib import Path
 from threading import Event
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -25,34 +25,26 @@ USUAL_SPEED: Final = 60.0
 NOW: Final = "now"
 
 
-class Speed(click.ParamType):
-    """A factor such as 60; ``max``, and 0, are infinite."""
-
-    name = "factor"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float:
-        """Read a factor."""
-        try:
-            factor = inf if value == "max" else float(value)
-        except ValueError:
-            factor = -1.0
-        if not factor >= 0:
-            self.fail(f"{value!r} is no speed: write a factor such as 60, or max", param, ctx)
-        return factor or inf
+def _speed(ctx: click.Context, param: click.Parameter, value: str | None) -> float | None:
+    """A factor; ``max``, and 0, are infinite."""
+    if value is None:
+        return None
+    try:
+        factor = inf if value == "max" else float(value)
+    except ValueError:
+        factor = -1.0
+    if not factor >= 0:
+        raise click.BadParameter(
+            f"{value!r} is no speed: write a factor such as 60, or max", ctx, param
+        )
+    return factor or inf
 
 
-class Target(click.ParamType):
-    """``now``, ``today`` or a day."""
-
-    name = "now, today or day"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Read a target; ``now`` stays what it is."""
-        if value == NOW:
-            return value
-        return _today() if value == "today" else Day("first").convert(value, param, ctx)
+def _target(ctx: click.Context, param: click.Parameter, value: str | None) -> str | date | None:
+    """A day; ``now`` stays what it is."""
+    if value is None or value == NOW:
+        return value
+    return _today() if value == "today" else Day("first").convert(value, param, ctx)
 
 
 @click.command(
@@ -73,7 +65,8 @@ Example:
 )
 @click.option(
     "--speed",
-    type=Speed(),
+    metavar="FACTOR",
+    callback=_speed,
     help="So many times as fast as it happened; `max` is all at once.  [default: 60]",
 )
 @click.option(
@@ -85,7 +78,8 @@ Example:
 @click.option(
     "--shift-to",
     "target",
-    type=Target(),
+    metavar="DAY|today|now",
+    callback=_target,
     help="Move the events by whole weeks: the last day comes as late as this day allows. With "
     "`now`, today is among the days, and the replay begins with this moment.",
 )

@@ -65,7 +65,8 @@ class Plan:
     def seconds(self) -> npt.NDArray[np.float64]:
         """When each record is due, in seconds after the first."""
         at = self.schedule["at"]
-        return (at - at[0]).dt.total_microseconds().to_numpy() / 1e6
+        seconds: npt.NDArray[np.float64] = (at - at[0]).dt.total_microseconds().to_numpy() / 1e6
+        return seconds
 
     @cached_property
     def id(self) -> str:
