@@ -119,5 +119,5 @@ def missing(application: Application, features: pl.DataFrame) -> pl.Series:
         if features[name].has_nulls()
     ]
     if not causes:
-        return pl.Series("cause", dtype=pl.String).clear(features.height)
+        return pl.Series("cause", [None], pl.String).new_from_index(0, features.height)
     return features.select(cause=pl.coalesce(*causes)).to_series()

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, Final, Generic
 
 import polars as pl
@@ -46,7 +47,7 @@ class Driver(Generic[S]):
         self.broker = MemoryBroker(partitions, keys=keys, clock=self.clock)
         self._component = component
         self._pace = Pace(at_most=at_most)
-        self._armed: Crash | None = None
+        self._armed: tuple[Crash, Sequence[str]] | None = None
         self._interrupts = False
         self._instances: dict[str, tuple[Runner[S, MemoryReading], MemoryLog]] = {}
         self.join("0")
@@ -98,8 +99,8 @@ class Driver(Generic[S]):
         Its state is gone; the new one has its name, and has not done anything yet.
         Raises `AssertionError` when the work ends before.
         """
-        self._armed = at
         names = [instance] if instance is not None else sorted(self._instances)
+        self._armed = at, names
         for _ in range(AT_LAST):
             for name in names:
                 try:
@@ -122,7 +123,7 @@ class Driver(Generic[S]):
 
     def restart(self, instance: str = "0") -> None:
         """Let an instance die where it stands, and another take its place under the same name."""
-        log = MemoryLog(self.broker, instance, reached=self._reached)
+        log = MemoryLog(self.broker, instance, reached=partial(self._reached, instance))
         runner = Runner(self._component, log, clock=self.clock, pace=self._pace)
         self._instances[instance] = runner, log
 
@@ -137,11 +138,11 @@ class Driver(Generic[S]):
         _, log = self._instances.pop(instance)
         log.close()
 
-    def _reached(self, moment: Crash) -> None:
+    def _reached(self, instance: str, moment: Crash) -> None:
         if moment is Crash.IN_REBUILD and self._interrupts:
             self._interrupts = False
             self.broker.rebalance()
-        if moment is self._armed:
+        if self._armed is not None and moment is self._armed[0] and instance in self._armed[1]:
             self._armed = None
             raise CrashedError(moment)
 

@@ -9,7 +9,7 @@ from edml.errors import LogError
 from edml.events import OFFSET, PARTITION, Batch, Outputs, TopicPartition
 from edml.runtime.log import AbortedError, Assignment, Committed, FencedError, ReassignedError
 from edml.testing.broker import DEAD_LETTERS, MemoryBroker
-from edml.testing.crash import Crash
+from edml.testing.crash import Crash, CrashedError
 from edml.testing.topic import decoded, undecodable
 
 AGAIN_AT_MOST = 10_000
@@ -166,7 +166,7 @@ class MemoryCommit:
 
     def __init__(self, write: Callable[[], None]) -> None:
         self._write: Callable[[], None] | None = write
-        self._failure: Exception | None = None
+        self._failure: BaseException | None = None
 
     def wait(self) -> None:
         """Do it, unless that is done; raise what has come of it."""
@@ -175,13 +175,13 @@ class MemoryCommit:
             raise self._failure
 
     def finish(self) -> None:
-        """Do it, however it ends."""
+        """Do it, however it ends: whoever waits for it will know."""
         write, self._write = self._write, None
         if write is None:
             return
         try:
             write()
-        except (AbortedError, FencedError) as failure:
+        except (AbortedError, FencedError, CrashedError) as failure:
             self._failure = failure
 
 
