@@ -1,4 +1,4 @@
-"""Scoring against a recomputation in plain Python, whatever the order, the batches and the crashes."""
+"""Scoring against a recomputation in plain Python: any order, any batches, any crash."""
 
 import math
 from collections import Counter, defaultdict
@@ -26,6 +26,7 @@ from edml.component import Step
 from edml.events import OFFSET, PARTITION, TIMESTAMP, Batch, TopicPartition
 from edml.scoring.component import Scores, Scoring
 from edml.scoring.records import PROGRESS, SCORE_KEY
+from edml.scoring.sums import COUNTED, SUMMED
 
 MINUTE = timedelta(minutes=1)
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -51,9 +52,9 @@ class Answered:
     answered_at: datetime
 
 
-def no_history(_data: Path | None, _start: date, _end: date) -> Past:
+def no_history(data: Path | None, start: date, end: date) -> Past:
     """There is none."""
-    return Past(pl.DataFrame(), {}, "none")
+    return Past(pl.DataFrame(), {}, f"{data} from {start} to {end}")
 
 
 def features(events: nw.LazyFrame[Any], _: Mapping[str, nw.LazyFrame[Any]]) -> nw.LazyFrame[Any]:
@@ -186,7 +187,8 @@ def usable(log: tuple[Any, ...]) -> Iterator[Any]:
 def first_outcomes(log: tuple[Outcome, ...]) -> tuple[list[Outcome], list[Outcome]]:
     """The outcomes that count, and those that repeat another."""
     earlier: list[Outcome] = []
-    firsts, repeats = [], []
+    firsts: list[Outcome] = []
+    repeats: list[Outcome] = []
     for each in usable(log):
         again = any(o.uuid == each.uuid and abs(o.at - each.at) <= REACH for o in earlier)
         (repeats if again else firsts).append(each)
@@ -219,57 +221,55 @@ class Expected:
     """What the logs come to."""
 
     scored: Counter[tuple[str, str, int, int]] = field(default_factory=Counter)
-    sums: dict[tuple[str, str, str, int, int], Counter[str]] = field(
-        default_factory=lambda: defaultdict(Counter)
+    sums: dict[tuple[str, str, str, int, int], defaultdict[str, float]] = field(
+        default_factory=lambda: defaultdict(lambda: defaultdict(float))
     )
 
 
 def recompute(logs: Logs) -> Expected:
     """Every record beside every other."""
     expected = Expected()
-
-    def window(at: int) -> int:
-        return at // WINDOW * WINDOW
-
     for p in range(PARTITIONS):
         firsts, repeats, opening = first_predictions(logs.predictions[p])
         outcomes, again = first_outcomes(logs.outcomes[p])
         for o in outcomes:
-            expected.sums["", "", "", window(o.at), p]["outcomes"] += 1
+            expected.sums[_unnamed(o, p)]["outcomes"] += 1
         for o in again:
-            expected.sums["", "", "", window(o.at), p]["duplicates"] += 1
+            expected.sums[_unnamed(o, p)]["duplicates"] += 1
         for e in repeats:
-            expected.sums[_kind(e, window(e.at), p)]["duplicates"] += 1
+            expected.sums[_kind(e, p)]["duplicates"] += 1
         for e in firsts:
-            sums = expected.sums[_kind(e, window(e.at), p)]
-            sums["predictions"] += 1
+            expected.sums[_kind(e, p)]["predictions"] += 1
             for o in outcomes:
-                lag = o.at - e.at
-                if o.uuid != e.uuid or not 0 <= lag <= REACH:
-                    continue
-                if e in opening:
-                    expected.sums["", "", "", window(o.at), p]["matched"] += 1
-                if lag > WAIT:
-                    sums["late"] += 1
-                elif not VALID[0] <= lag <= VALID[1]:
-                    sums["invalid"] += 1
-                else:
-                    expected.scored[e.uuid, e.role, e.at, o.at] += 1
-                    sums["count"] += 1
-                    error = e.value - lag
-                    for name, value in (
-                        ("sum_error", error),
-                        ("sum_absolute_error", abs(error)),
-                        ("sum_squared_error", error**2),
-                        ("sum_outcome", lag),
-                        ("sum_squared_outcome", lag**2),
-                    ):
-                        sums[name] += value  # type: ignore[assignment]
+                if o.uuid == e.uuid and 0 <= o.at - e.at <= REACH:
+                    expected.sums[_unnamed(o, p)]["matched"] += e in opening
+                    _judge(expected, e, o, p)
     return expected
 
 
-def _kind(e: Prediction, window: int, partition: int) -> tuple[str, str, str, int, int]:
-    return f"version of {e.role}", e.role, e.segment, window, partition
+def _judge(expected: Expected, e: Prediction, o: Outcome, partition: int) -> None:
+    sums, minutes = expected.sums[_kind(e, partition)], o.at - e.at
+    if minutes > WAIT:
+        sums["late"] += 1
+    elif not VALID[0] <= minutes <= VALID[1]:
+        sums["invalid"] += 1
+    else:
+        expected.scored[e.uuid, e.role, e.at, o.at] += 1
+        error = e.value - minutes
+        sums["count"] += 1
+        sums["sum_error"] += error
+        sums["sum_absolute_error"] += abs(error)
+        sums["sum_squared_error"] += error**2
+        sums["sum_outcome"] += minutes
+        sums["sum_squared_outcome"] += minutes**2
+
+
+def _unnamed(o: Outcome, partition: int) -> tuple[str, str, str, int, int]:
+    return "", "", "", o.at // WINDOW * WINDOW, partition
+
+
+def _kind(e: Prediction, partition: int) -> tuple[str, str, str, int, int]:
+    return f"version of {e.role}", e.role, e.segment, e.at // WINDOW * WINDOW, partition
 
 
 # The shell, in short: what it commits, it keeps; after a crash, it rebuilds.
@@ -295,7 +295,7 @@ class Shell:
         self.positions = dict.fromkeys(self.logs.ends(), 0)
 
     def read(self, wanted: Mapping[TopicPartition, int], *, commit: bool = True) -> None:
-        """Read so many more records of each partition; a step that is not committed is forgotten."""
+        """Read so many more records of each partition; without a commit, forget them."""
         spans = {
             each: (self.positions[each], min(self.positions[each] + n, self.logs.ends()[each]))
             for each, n in wanted.items()
@@ -435,17 +435,9 @@ def assert_same(expected: Expected, shell: Shell) -> None:
     }
     assert set(expected.sums) == set(told)
     for key, sums in expected.sums.items():
-        for name in (
-            "predictions",
-            "count",
-            "invalid",
-            "late",
-            "duplicates",
-            "outcomes",
-            "matched",
-        ):
+        for name in COUNTED:
             assert (key, name, sums[name]) == (key, name, told[key][name])
-        for name in ("sum_error", "sum_absolute_error", "sum_squared_error", "sum_outcome"):
+        for name in SUMMED:
             assert math.isclose(sums[name], told[key][name], rel_tol=1e-9, abs_tol=1e-9)
 
 

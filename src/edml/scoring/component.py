@@ -12,7 +12,7 @@ from edml.component import Step
 from edml.events import PARTITION, Batch, Outputs, TopicPartition
 from edml.scoring import sums
 from edml.scoring.bounds import Bounds, by_number
-from edml.scoring.intake import COUNTS, OPENS, TIME, Input, Side, take
+from edml.scoring.intake import COUNTS, OPENS, TIME, Input, Side, integers, take
 from edml.scoring.matching import judge, match, scored
 from edml.scoring.publication import scores, something_to_tell
 from edml.scoring.rows import Flags, Rows
@@ -29,9 +29,9 @@ _FLAGS: Final = (PARTITION, TIME, COUNTS, OPENS)
 class Scores:
     """The state of scoring; all its parts are immutable, and share what has not changed.
 
-    ``closed`` is, by partition, the time before which nothing counts any more, and ``published``
-    the watermark that its readers know. ``until`` holds the offsets up to which records of a
-    restored partition are only read again.
+    ``closed`` is, by partition, the time before which nothing counts any more: it moves on only
+    when all sums are published. ``published`` is the watermark that readers know. ``until`` holds
+    the offsets up to which records of a restored partition are only read again.
     """
 
     predictions: Side
@@ -95,7 +95,7 @@ class Scoring:
             sums=state.sums.add(facts, self._rule.window),
             positions={**state.positions, **batch.positions},
         )
-        waited = self._forget(self._wait(state, moved, batch, bounds.now))
+        waited = self._wait(state, moved, batch, bounds.now)
         published, frame = self._publish(waited, batch, now)
         if frame is not None:
             frames[self._application.scores_topic] = frame
@@ -169,35 +169,10 @@ class Scoring:
             sides.append(replace(new, watermarks=watermarks))
         return replace(state, predictions=sides[0], outcomes=sides[1])
 
-    def _forget(self, state: Scores) -> Scores:
-        """The state without the records that nothing to come can meet."""
-        horizon = {p: self._rule.horizon(each) for p, each in _reached(state).items()}
-        closed = {p: max(each, state.closed.get(p, NEVER)) for p, each in horizon.items()}
-        if closed == state.closed:
-            return state
-        oldest = by_number(horizon, max(horizon, default=0))
-
-        def alive(rows: pl.DataFrame) -> Flags:
-            kept: Flags = rows[TIME].to_numpy() >= oldest[rows[PARTITION].to_numpy()]
-            return kept
-
-        def side(of: Side) -> Side:
-            return Side(
-                of.rows.only(alive),
-                {p: each.since(self._rule.rewind(horizon[p])) for p, each in of.watermarks.items()},
-            )
-
-        return replace(
-            state,
-            predictions=side(state.predictions),
-            outcomes=side(state.outcomes),
-            closed={**state.closed, **closed},
-        )
-
     def _publish(
         self, state: Scores, batch: Batch, now: datetime
     ) -> tuple[Scores, pl.DataFrame | None]:
-        """The scores that have changed, when it is time to tell, and the state that knows it."""
+        """The scores to tell, when it is time to, and the state that knows that they are told."""
         again = batch.positions and all(
             position <= state.until.get(each, 0) for each, position in batch.positions.items()
         )
@@ -210,10 +185,34 @@ class Scoring:
             return state, None
         summed = state.sums.summed(self._rule.window)
         frame = scores(self._application.name, self._rule, summed, reached, state.published)
-        closed = by_number(state.closed, max(state.closed, default=0))
-        return (
-            replace(state, sums=summed.told().since(closed), published=reached, published_at=now),
-            frame,
+        told = replace(state, sums=summed.told(), published=reached, published_at=now)
+        return self._close(told), frame
+
+    def _close(self, state: Scores) -> Scores:
+        """The state without what nothing to come can meet; all of its sums must be published."""
+        horizon = {p: self._rule.horizon(each) for p, each in _reached(state).items()}
+        moved = {p: max(each, state.closed.get(p, NEVER)) for p, each in horizon.items()}
+        closed = {**state.closed, **moved}
+        if closed == state.closed:
+            return state
+        oldest = by_number(closed, max(closed))
+
+        def alive(rows: pl.DataFrame) -> Flags:
+            kept: Flags = integers(rows, TIME) >= oldest[integers(rows, PARTITION)]
+            return kept
+
+        def side(of: Side) -> Side:
+            watermarks = {
+                p: each.since(self._rule.rewind(closed[p])) for p, each in of.watermarks.items()
+            }
+            return Side(of.rows.only(alive), watermarks)
+
+        return replace(
+            state,
+            predictions=side(state.predictions),
+            outcomes=side(state.outcomes),
+            sums=state.sums.since(oldest),
+            closed=closed,
         )
 
     def _rewind(self, state: Scores) -> dict[TopicPartition, int]:

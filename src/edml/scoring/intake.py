@@ -73,6 +73,8 @@ def take(records: pl.DataFrame | None, of: Input, side: Side, bounds: Bounds) ->
     if records is None or records.is_empty():
         return Intake(None, side.watermarks)
     usable, unusable = _usable(records, of, bounds.rule)
+    if usable.is_empty():
+        return Intake(None, side.watermarks, rejected=_rejected(of, unusable))
     before, watermarks = _watermarks(usable, side.watermarks, bounds)
     closed = bounds.closed[integers(usable, PARTITION)]
     times = integers(usable, TIME)
@@ -85,13 +87,17 @@ def take(records: pl.DataFrame | None, of: Input, side: Side, bounds: Bounds) ->
     flagged = kept[[*of.columns, PARTITION, TIME]].hstack(
         [pl.Series(COUNTS, counts), pl.Series(OPENS, opens & counts)]
     )
-    rejected = (unusable, _too_late(usable, np.maximum(oldest, closed)))
+    too_late = _too_late(usable, np.maximum(oldest, closed))
     return Intake(
         fresh=fresh.holding(flagged),
         watermarks=watermarks,
         repeats=repeats & ~past,
-        rejected=tuple(Rejected(of.topic, each) for each in rejected if each is not None),
+        rejected=_rejected(of, unusable, too_late),
     )
+
+
+def _rejected(of: Input, *frames: pl.DataFrame | None) -> tuple[Rejected, ...]:
+    return tuple(Rejected(of.topic, each) for each in frames if each is not None)
 
 
 def integers(frame: pl.DataFrame, column: str) -> Integers:
