@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 COLUMNS: Final = {"segment": "segment", "window": "window_start"}
 """The column behind each word of ``--by``."""
 
+ROLES: Final = ("champion", "challenger", "previous")
 FIGURES: Final = ("predictions", "count", "missing", "invalid", "late", "duplicates")
 ERRORS: Final = ("rmse", "mae", "bias")
 
@@ -101,21 +102,24 @@ def _rows(windows: "pl.DataFrame", columns: list[str]) -> list[dict[str, Any]]:
     once = windows.unique([*keys, "window_start"])
     counts = once.group_by(keys).agg(complete_windows=pl.col("complete").sum(), windows=pl.len())
     found = summary(windows, *keys, complete_only=False).drop("windows").join(counts, on=keys)
-    return (
-        found.select(*keys, "windows", "complete_windows", *FIGURES, *ERRORS)
-        .sort(*columns, "role", "version")
-        .to_dicts()
+    rows = found.select(*keys, "windows", "complete_windows", *FIGURES, *ERRORS).to_dicts()
+    return sorted(
+        rows,
+        key=lambda row: (
+            *(row[each] for each in columns),
+            ROLES.index(row["role"]),
+            row["version"],
+        ),
     )
 
 
 def _table(rows: list[dict[str, Any]], columns: list[str], unit: str) -> "Table":
-    wide = is_wide()
+    wide = is_wide() and not columns
     more = ("missing", "invalid", "late") if wide else ()
     right = ("windows", "scored", *more, "RMSE", "MAE", "bias")
     names = [each.removesuffix("_start") for each in columns]
-    made = table(
-        "version", "role", *names, *right, right=right, whole=("version",) if wide else ("role",)
-    )
+    whole = ("version", "role") if wide else ("role", *names)
+    made = table("version", "role", *names, *right, right=right, whole=whole)
     made.caption = f"Errors in {unit}; windows: complete ones of all"
     made.caption_justify = "left"
     for row in rows:
