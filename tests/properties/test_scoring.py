@@ -331,10 +331,19 @@ class Shell:
 
     def crash(self, size: int) -> None:
         """Lose the state, and rebuild it from what is committed, ``size`` records at a time."""
-        state = self.component.initial()
-        for each in self.positions:
+        self._rebuild(self.component.initial(), list(self.positions), size)
+
+    def rebalance(self, lost: int) -> None:
+        """Lose one partition to another instance, and get it back."""
+        kept = frozenset(each.partition for each in self.positions if each.partition != lost)
+        again = [each for each in self.positions if each.partition == lost]
+        self._rebuild(self.component.keep(self.state, kept), again, 3)
+
+    def _rebuild(self, state: Scores, places: list[TopicPartition], size: int) -> None:
+        for each in places:
             state = self.component.restore(state, each.partition, self.note.get(each.partition, {}))
-        for each, end in self.positions.items():
+        for each in places:
+            end = self.positions[each]
             for start in range(self.rewind.get(each, end), end, size):
                 batch = self.logs.batch({each: (start, min(start + size, end))})
                 state = self.component.settle(self.component.step(state, batch, self.now).state)
@@ -394,9 +403,10 @@ READS = st.tuples(
 ABORTS = st.tuples(
     st.just("abort"), st.fixed_dictionaries({each: st.integers(0, 5) for each in PLACES})
 )
+REBALANCES = st.tuples(st.just("rebalance"), st.integers(0, PARTITIONS - 1))
 CRASHES = st.tuples(st.just("crash"), st.integers(1, 6))
 PAUSES = st.tuples(st.just("pause"), st.integers(0, 70))
-RUNS = st.lists(st.one_of(READS, READS, ABORTS, CRASHES, PAUSES), max_size=25)
+RUNS = st.lists(st.one_of(READS, READS, ABORTS, CRASHES, REBALANCES, PAUSES), max_size=25)
 
 
 def run(logs: Logs, moves: list[tuple[str, Any]]) -> Shell:
@@ -410,6 +420,8 @@ def run(logs: Logs, moves: list[tuple[str, Any]]) -> Shell:
                 shell.read(how, commit=False)
             case "crash":
                 shell.crash(how)
+            case "rebalance":
+                shell.rebalance(how)
             case _:
                 shell.now += timedelta(seconds=how)
                 shell.read({})
@@ -444,5 +456,5 @@ def assert_same(expected: Expected, shell: Shell) -> None:
 @settings(max_examples=40, deadline=None)
 @given(LOGS, RUNS)
 def test_any_order_any_batches_any_crash(logs: Logs, moves: list[tuple[str, Any]]) -> None:
-    """Interleaving, batches, aborts, crashes and idle ticks change neither scored nor sums."""
+    """Order, batches, aborts, crashes, rebalances and ticks change neither scored nor sums."""
     assert_same(recompute(logs), run(logs, moves))

@@ -229,19 +229,21 @@ class Scoring:
 
     def _note(self, state: Scores, now: int) -> dict[int, dict[str, int]]:
         """What the records since the rewind do not tell."""
+        sides = (
+            ("predictions", self._predictions, state.predictions),
+            ("outcomes", self._outcomes, state.outcomes),
+        )
         note: dict[int, dict[str, int]] = {}
-        for partition, closed in state.closed.items():
-            note[partition] = {"closed": closed, "at": now}
-            for name, of, side in (
-                ("predictions", self._predictions, state.predictions),
-                ("outcomes", self._outcomes, state.outcomes),
-            ):
-                position = state.positions.get(TopicPartition(of.topic, partition))
-                if position is not None:
-                    note[partition][name] = position
+        for partition in sorted({each.partition for each in state.positions}):
+            told = {"closed": state.closed.get(partition, NEVER), "at": now}
+            for name, of, side in sides:
+                place = TopicPartition(of.topic, partition)
+                if place in state.positions:
+                    told[name] = state.positions[place]
                 watermark = side.watermarks.get(partition, Watermark())
                 if watermark.idle > watermark.latest:
-                    note[partition][f"{name}_idle"] = watermark.idle
+                    told[f"{name}_idle"] = watermark.idle
+            note[partition] = told
         return note
 
 
