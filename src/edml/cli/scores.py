@@ -114,26 +114,31 @@ def _rows(windows: "pl.DataFrame", columns: list[str]) -> list[dict[str, Any]]:
 
 
 def _table(rows: list[dict[str, Any]], columns: list[str], unit: str) -> "Table":
-    wide = is_wide() and not columns
-    more = ("missing", "invalid", "late") if wide else ()
-    right = ("windows", "scored", *more, "RMSE", "MAE", "bias")
+    wide = is_wide()
+    figures = [_figures(row, columns, wide=wide) for row in rows]
     names = [each.removesuffix("_start") for each in columns]
-    whole = ("version", "role") if wide else ("role", *names)
+    right = tuple(figures[0])
+    whole = ("version", "role") if wide and not columns else ("role",)
     made = table("version", "role", *names, *right, right=right, whole=whole)
     made.caption = f"Errors in {unit}; windows: complete ones of all"
     made.caption_justify = "left"
-    for row in rows:
+    for row, shown in zip(rows, figures, strict=True):
         apart = [minute(row[each]) if each == "window_start" else row[each] for each in columns]
-        open_mark = "" if row["windows"] == row["complete_windows"] else "*"
-        made.add_row(
-            row["version"],
-            row["role"],
-            *apart,
-            f"{row['complete_windows']:,}/{row['windows']:,}",
-            f"{row['count']:,}",
-            *(f"{row[each]:,}" for each in more),
-            f"{number(row['rmse'])}{open_mark}",
-            number(row["mae"]),
-            number(row["bias"]),
-        )
+        made.add_row(row["version"], row["role"], *apart, *shown.values())
     return made
+
+
+def _figures(row: dict[str, Any], columns: list[str], *, wide: bool) -> dict[str, str]:
+    """The numbers of a row, by heading; the less important ones where there is room."""
+    open_mark = "" if row["windows"] == row["complete_windows"] else "*"
+    shown = {}
+    if wide or not columns:
+        shown["windows"] = f"{row['complete_windows']:,}/{row['windows']:,}"
+    shown["scored"] = f"{row['count']:,}"
+    if wide and not columns:
+        shown |= {each: f"{row[each]:,}" for each in ("missing", "invalid", "late")}
+    shown["RMSE"] = f"{number(row['rmse'])}{open_mark}"
+    if wide or not columns:
+        shown["MAE"] = number(row["mae"])
+    shown["bias"] = number(row["bias"])
+    return shown
