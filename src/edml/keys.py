@@ -23,9 +23,10 @@ def row_keys(source: str, rows: pl.Series) -> pl.Series:
     high = high & np.uint64(0xFFFF_FFFF_FFFF_0FFF) | np.uint64(0x8000)
     low = low & np.uint64(0x3FFF_FFFF_FFFF_FFFF) | np.uint64(0x8000_0000_0000_0000)
     octets = np.stack([high, low], axis=1).astype(">u8").view(np.uint8)
-    text = np.full((len(rows), 36), ord("-"), dtype=np.uint8)
+    text = np.full((len(rows), 37), ord("-"), dtype=np.uint8)
     text[:, _DIGITS] = _HEX[np.stack([octets >> 4, octets & 15], axis=2).reshape(-1, 32)]
-    return pl.Series("key", text.view("S36").ravel(), dtype=pl.Binary).cast(pl.String)
+    text[:, -1] = ord("\n")
+    return pl.Series("key", [text.tobytes().decode()]).str.split("\n").explode().head(len(rows))
 
 
 def _mix(numbers: npt.NDArray[np.uint64], seed: int) -> npt.NDArray[np.uint64]:

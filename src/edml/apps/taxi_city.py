@@ -248,18 +248,20 @@ class City:
         detour = together * delay + np.sqrt(1 - together**2) * detour
         km = np.exp(log_km + _noise(detour, band, self.way.noise))
 
+        passengers = np.searchsorted(self.passengers, people, side="right")
         begins = np.datetime64(day, "us") + second.astype("timedelta64[s]")
         lasts = np.maximum(np.exp(log_hours) * 3600, 1).round().astype("timedelta64[s]")
         return pl.DataFrame(
             {
                 "tpep_pickup_datetime": begins,
                 "tpep_dropoff_datetime": begins + lasts,
-                "passenger_count": np.searchsorted(self.passengers, people, side="right"),
+                "passenger_count": np.where(passengers == NOT_COUNTED, np.nan, passengers),
                 "trip_distance": (km / KM_PER_MILE).round(2),
                 "PULocationID": legs.pickup,
                 "DOLocationID": legs.dropoff,
-            }
-        ).with_columns(pl.col("passenger_count").replace(NOT_COUNTED, None).cast(pl.Float64))
+            },
+            nan_to_null=True,
+        )
 
 
 @cache

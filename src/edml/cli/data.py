@@ -170,14 +170,15 @@ def simulate(
     with click.progressbar(
         application.simulate(folder, start, end, world),
         length=len(months),
-        label=f"Simulating {len(months)} months",
+        label="Simulating",
         file=sys.stderr,
     ) as files:
         written = [str(file) for file in files]
     if as_json:
         print_json({"files": written, **asdict(world)})
     else:
-        click.echo(f"{len(written)} months are in {folder}: use them with --data {folder}")
+        span = " to ".join(dict.fromkeys((months[0], months[-1])))
+        click.echo(f"Simulated events of {span} are in {folder}: use them with --data {folder}")
 
 
 @command.command(
