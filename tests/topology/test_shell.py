@@ -199,6 +199,20 @@ def test_moved_partitions_are_rebuilt_from_rewind_and_note() -> None:
     assert ("sales[1]#4", 15, 12) in driver.read("sums").rows()
 
 
+def test_partitions_that_were_away_meanwhile(sales: Sales) -> None:
+    """Between two of our readings, another instance came, went on with our partitions, and left."""
+    append_everywhere(sales, range(5))
+    sales.driver.run()
+    sales.driver.join("1")
+    append_everywhere(sales, range(5, 8))
+    for _ in range(9):
+        sales.driver.turn("1")
+    assert sales.driver.read("sums").height > 40
+    sales.driver.leave("1")
+    append_everywhere(sales, [9])
+    sales.check()
+
+
 def test_places_carry_rewind_and_note(sales: Sales) -> None:
     """A commit tells where to go on, from where to read again, and what was noted."""
     sales.append(1, 2, 3, 4, 5, partition=2)
@@ -303,6 +317,57 @@ def test_tick_is_fenced() -> None:
     driver.broker.places.clear()
     driver.advance(timedelta(minutes=1))
     assert sorted(each.partition for each in driver.broker.places) == [0, 1, 2]
+
+
+class MinutesOfPartitions:
+    """Writes, for each partition, one row when a minute has passed; the note says which."""
+
+    name = "minutes of partitions"
+
+    def initial(self) -> Mapping[int, int]:
+        """No partition is ours."""
+        return {}
+
+    def step(
+        self, state: Mapping[int, int], batch: Batch, now: datetime
+    ) -> Step[Mapping[int, int]]:
+        """Tell of the minute, once for each partition."""
+        del batch
+        minute = int(now.timestamp()) // 60
+        due = [partition for partition, told in state.items() if told < minute]
+        rows = pl.DataFrame({"partition": due, "minute": [minute] * len(due)})
+        told = {**state, **dict.fromkeys(due, minute)}
+        notes = {partition: {"minute": minute} for partition in due}
+        return Step(told, Outputs({"minutes": rows}), note=notes)
+
+    def keep(self, state: Mapping[int, int], partitions: frozenset[int]) -> Mapping[int, int]:
+        """The minutes of these partitions."""
+        return {each: minute for each, minute in state.items() if each in partitions}
+
+    def restore(
+        self, state: Mapping[int, int], partition: int, note: Mapping[str, int]
+    ) -> Mapping[int, int]:
+        """The minute that was noted."""
+        return {**state, partition: note.get("minute", 0)}
+
+    def settle(self, state: Mapping[int, int]) -> Mapping[int, int]:
+        """Nothing to settle."""
+        return state
+
+
+def test_what_another_has_noted_meanwhile() -> None:
+    """A partition has moved, too, when another instance has only written something at a tick."""
+    driver = Driver(MinutesOfPartitions(), partitions=2)
+    driver.pipe("any", [])
+    driver.join("1")
+    driver.clock.advance(timedelta(minutes=1))
+    for _ in range(5):
+        driver.turn("1")
+    driver.leave("1")
+    driver.run()
+    minutes = driver.read("minutes")
+    assert minutes.height == 4
+    assert not minutes.is_duplicated().any()
 
 
 class Endless(Minutes):
