@@ -208,15 +208,14 @@ def _earlier(
 ) -> Sequence[tuple[Integers, pl.DataFrame, pl.DataFrame]]:
     """New records beside earlier ones of the same key: among the known, then among the new."""
     columns = [PARTITION, TIME, *(each for each in (of.source, of.role) if each is not None)]
-    keys = fresh.frame[of.key]
+    told = fresh.frame[columns]
     pairs = []
-    place, old = known.find(keys, columns)
+    place, old = known.find(fresh.keys, columns)
     if old is not None:
-        pairs.append((place, fresh.frame[columns][place], old))
+        pairs.append((place, told[place], old))
     place, row = fresh.repeated()
     if place.size:
+        keys = fresh.keys.values
         same = (keys[place] == keys[row]).to_numpy()
-        place, row = place[same], row[same]
-        among = fresh.frame[columns]
-        pairs.append((place, among[place], among[row]))
+        pairs.append((place[same], told[place[same]], told[row[same]]))
     return pairs

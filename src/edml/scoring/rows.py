@@ -8,7 +8,7 @@ leaves the old one as it was, so every version of the state stays good and none 
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Final, Self
+from typing import Final, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +26,13 @@ SMALLEST: Final = 1 << 9
 
 LARGEST: Final = 1 << 19
 """Rows of a chunk from which on it is not merged any more, so that none takes long to merge."""
+
+
+class Keys(NamedTuple):
+    """Keys, and their hashes."""
+
+    values: pl.Series
+    hashes: Hashes
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,9 +75,11 @@ class Chunk:
         return self.frame.height
 
     @property
-    def keys(self) -> pl.Series:
+    def keys(self) -> Keys:
         """The rows' keys."""
-        return self.frame[self.key]
+        hashes = np.empty_like(self.hashes)
+        hashes[self.order] = self.hashes
+        return Keys(self.frame.get_column(self.key), hashes)
 
     def only(self, kept: Flags) -> Self:
         """The rows that are flagged."""
@@ -87,9 +96,7 @@ class Chunk:
         """All pairs (row, earlier row) of equal hash."""
         if not (self.hashes[1:] == self.hashes[:-1]).any():
             return _NONE, _NONE
-        hashes = np.empty_like(self.hashes)
-        hashes[self.order] = self.hashes
-        later, earlier = self.locate(hashes)
+        later, earlier = self.locate(self.keys.hashes)
         return later[earlier < later], earlier[earlier < later]
 
     def locate(self, wanted: Hashes) -> tuple[Integers, Integers]:
@@ -146,18 +153,18 @@ class Rows:
             chunks = (*chunks[:-tail], Chunk.merged(chunks[-tail:]))
         return replace(self, chunks=chunks)
 
-    def find(self, keys: pl.Series, columns: Sequence[str]) -> tuple[Integers, pl.DataFrame | None]:
+    def find(self, keys: Keys, columns: Sequence[str]) -> tuple[Integers, pl.DataFrame | None]:
         """For every row with one of ``keys``: the key's place among them, and the row's columns.
 
         Returns ``(places, frame)`` of equal length; the frame is None when nothing was found.
         """
-        wanted = keys.hash().to_numpy()
         places: list[Integers] = []
         frames: list[pl.DataFrame] = []
         for chunk in self.chunks:
-            place, row = chunk.locate(wanted)
+            place, row = chunk.locate(keys.hashes)
             if place.size:
-                same = (keys[place] == chunk.keys[row]).to_numpy()
+                here = chunk.frame.get_column(self.key)
+                same = (keys.values[place] == here[row]).to_numpy()
                 places.append(place[same])
                 frames.append(chunk.frame[list(columns)][row[same]])
         if not frames:
