@@ -52,7 +52,7 @@ def command(
 
     settings = Settings.read()
     found = data or settings.data
-    plan = replace(plans.USUAL, data=None if found is None else found.absolute())
+    plan = plans.Plan(data=None if found is None else found.absolute())
     plan = plans.quick(plan) if quick else plan
     plan = plan if rate is None else replace(plan, rate_per_s=rate)
     home = Home.below(settings)

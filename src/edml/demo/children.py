@@ -18,7 +18,7 @@ from edml.errors import EdmlError
 PATIENCE_S: Final = 10.0
 POLL_S: Final = 0.05
 LAST_LINES: Final = 12
-POLITE: Final = 19
+POLITE: Final = 10
 """The niceness of what runs in the background: it takes what the others leave."""
 
 
@@ -77,7 +77,7 @@ class Children:
 
     def __init__(self, environment: Mapping[str, str], logs: Path) -> None:
         self._environment = dict(environment)
-        self._logs = logs
+        self.logs = logs
         self._running: list[Child] = []
 
     def __enter__(self) -> Self:
@@ -93,8 +93,8 @@ class Children:
 
     def start(self, name: str, arguments: Sequence[str], *, politely: bool = False) -> Child:
         """Start ``edml arguments``; what it says goes to a file called ``name``."""
-        self._logs.mkdir(parents=True, exist_ok=True)
-        log_file = self._logs / f"{name}.log"
+        self.logs.mkdir(parents=True, exist_ok=True)
+        log_file = self.logs / f"{name}.log"
         with log_file.open("wb") as output:
             process = subprocess.Popen(
                 [sys.executable, "-m", "edml", *arguments],

@@ -125,6 +125,11 @@ class Figures:
     happenings: Sequence[Happening] = ()
     event_time: datetime | None = None
 
+    @property
+    def counts(self) -> tuple[int, ...]:
+        """What grows while anything happens."""
+        return self.events, self.predictions, self.scored, self.dead_letters, len(self.loaded)
+
     def scored_by(self, version: str) -> int:
         """How many of the version's answers as champion have met their outcome."""
         return sum(

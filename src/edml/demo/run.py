@@ -8,11 +8,11 @@ from edml import wiring
 from edml.demo import signals
 from edml.demo.children import end_descendants
 from edml.demo.home import Home
-from edml.demo.performance import Performance
+from edml.demo.performance import perform
 from edml.demo.plan import APPLICATION, Plan
 from edml.demo.report import Report
 from edml.demo.screen import Topics
-from edml.demo.story import Story
+from edml.demo.story import Story, View
 from edml.demo.view import view_of
 from edml.errors import EdmlError
 from edml.models.records import MODELS_TOPIC
@@ -39,16 +39,16 @@ def _performed(plan: Plan, home: Home, story: Story, *, plain: bool) -> Report:
     with ExitStack() as resources:
         try:
             with view:
-                return _perform(Performance(plan, home, story, view, resources), story)
+                return _told(plan, home, story, view, resources)
         finally:
             signals.ignore()
             with suppress(OSError):  # the terminal may have been closed
                 click.echo("Stopping what the demo has started…", err=True)
 
 
-def _perform(performance: Performance, story: Story) -> Report:
+def _told(plan: Plan, home: Home, story: Story, view: View, resources: ExitStack) -> Report:
     try:
-        return performance.perform()
+        return perform(plan, home, story, view, resources)
     except BaseException:
         story.fail()
         raise

@@ -118,7 +118,7 @@ def _notes(stages: Stages, now_s: float) -> list[Text]:
         Text.assemble(
             (f"{stage.name} ", "yellow"),
             stage.note,
-            (f"  {stage.lasted_s(now_s):.0f} s", "dim"),
+            (f"  {stage.said or f'{stage.lasted_s(now_s):.0f} s'}", "dim"),
             no_wrap=True,
             overflow="ellipsis",
         )

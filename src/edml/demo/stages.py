@@ -20,13 +20,17 @@ class Mark(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A stage; times are seconds since the demo began. ``note`` says what it does, or did."""
+    """A stage; times are seconds since the demo began.
+
+    ``note`` says what it does, or did; ``said`` is what its command said last.
+    """
 
     name: str
     mark: Mark = Mark.TO_COME
     began_s: float = 0.0
     ended_s: float = 0.0
     note: str = ""
+    said: str = ""
 
     def lasted_s(self, now_s: float) -> float:
         """How long it has taken so far, or took."""
@@ -52,9 +56,15 @@ class Stages:
         """A stage has something new to say."""
         return self._with(replace(self.by_name[name], note=note))
 
+    def heard(self, name: str, said: str) -> "Stages":
+        """A stage's command has said something."""
+        return self._with(replace(self.by_name[name], said=said))
+
     def done(self, name: str, now_s: float, note: str) -> "Stages":
         """A stage is done."""
-        return self._with(replace(self.by_name[name], mark=Mark.DONE, ended_s=now_s, note=note))
+        return self._with(
+            replace(self.by_name[name], mark=Mark.DONE, ended_s=now_s, note=note, said="")
+        )
 
     def failed(self, now_s: float) -> "Stages":
         """What was under way will not be done."""

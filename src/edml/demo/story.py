@@ -44,6 +44,11 @@ class Story:
         if self.stages.by_name[stage].note != note:
             self._set(self.stages.noted(stage, note))
 
+    def say(self, stage: str, said: str) -> None:
+        """A stage's command has said something."""
+        if self.stages.by_name[stage].said != said:
+            self._set(self.stages.heard(stage, said))
+
     def done(self, stage: str, note: str) -> None:
         """A stage is done."""
         self._set(self.stages.done(stage, self.now_s, note))

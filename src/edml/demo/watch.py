@@ -30,8 +30,7 @@ class Watch:
     def __init__(self, cluster: Cluster) -> None:
         app, registry = cluster.application, cluster.registry
         self.figures = Figures()
-        self.a_good_event: Record | None = None
-        """The first event that was seen, as it is on the log."""
+        self._first_event = b""
         self._cluster = cluster
         self._tally = Tally()
         self._predictions = FrameDecoder(registry, prediction_schema(app))
@@ -60,6 +59,10 @@ class Watch:
         """Raise what ended the thread, if anything did."""
         if self._failure is not None:
             raise self._failure
+
+    def a_good_event(self) -> bytes:
+        """The value of an event, as it is on the log; empty before any has come."""
+        return self._first_event
 
     def say(self, happening: Happening) -> None:
         """Add something to what has happened."""
@@ -98,7 +101,7 @@ class Watch:
         while self._said:
             self._tally.happened(self._said.pop(0))
         for record in records.get(app.event.topic, ()):
-            self.a_good_event = self.a_good_event or record
+            self._first_event = self._first_event or record.value or b""
             self._tally.event(record.key or b"", record.timestamp_ms)
         for row in _rows(self._predictions, records.get(app.predictions_topic, ())):
             self._tally.prediction(row, arrival.at)
