@@ -4,6 +4,13 @@ from typing import Any
 
 import polars as pl
 import pytest
+from confluent_kafka.admin import (
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    ResourceType,
+)
 
 from edml import wiring
 from edml.errors import ModelRefusedError
@@ -140,6 +147,25 @@ def test_unreasonable_events_are_buried(city: City) -> None:
         eventually(lambda: city.predictions().height + len(city.dead_letters()) >= 31)
     causes = {letter["cause"] for letter in city.dead_letters()}
     assert {"unknown pick-up zone", "the event time is too far ahead"} <= causes
+
+
+def test_a_refused_prediction_stands_alone(city: City) -> None:
+    """An event whose prediction the broker refuses is buried; its neighbours are served."""
+    city.publish(V1)
+    city.cluster.create()
+    topic = ConfigResource(ResourceType.TOPIC, city.app.predictions_topic)
+    limit = ConfigEntry("max.message.bytes", "4000", incremental_operation=AlterConfigOpType.SET)
+    topic.add_incremental_config(limit)
+    admin = AdminClient(dict(city.cluster.settings.client()))
+    admin.incremental_alter_configs([topic])[topic].result()
+    keys = pl.when(pl.int_range(60) == 30).then(pl.lit("k" * 5_000)).otherwise("uuid")
+    city.pick_up(trips(60).with_columns(uuid=keys))
+    with city.serving():
+        eventually(lambda: city.predictions().height >= 59)
+        eventually(lambda: len(city.dead_letters()) >= 1)
+    assert times_each(city.predictions(), "uuid") == {1: 59}
+    (letter,) = city.dead_letters()
+    assert "refuses" in letter["cause"]
 
 
 def broken(city: City) -> dict[str, Model]:

@@ -390,3 +390,17 @@ def test_driver_notices_a_crash_that_cannot_be() -> None:
     """To ask for a crash where nothing is left to do is a mistake in the test."""
     with pytest.raises(AssertionError, match="no instance got to BEFORE_COMMIT"):
         Driver(RunningSums()).crash(Crash.BEFORE_COMMIT)
+
+
+def test_a_refused_record_stands_alone(sales: Sales) -> None:
+    """A record of which the log refuses the output is rejected; the others go on as if without."""
+    sales.driver.broker.refused = lambda _, frame: "culprit" in frame["id"]
+    for value in range(23):
+        sales.append(value)
+    sales.driver.append("sales", pl.DataFrame({"id": ["culprit"], "value": [666]}), partition=0)
+    for value in range(23, 40):
+        sales.append(value)
+    sales.check()
+    letters = sales.driver.dead_letters
+    assert letters.select("topic", "_partition", "_offset").rows() == [("sales", 0, 23)]
+    assert "too large" in letters["cause"][0]

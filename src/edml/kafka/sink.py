@@ -11,21 +11,34 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import confluent_kafka as ck
 import polars as pl
 
+from edml.errors import LogError
 from edml.events import Outputs, TopicPartition
 from edml.kafka.message import Message
 from edml.kafka.source import BadRecord, KafkaReading, as_offsets
-from edml.runtime.log import AbortedError, Committed, FencedError
+from edml.runtime.log import AbortedError, Committed, FencedError, RefusedError
 
 logger = logging.getLogger(__name__)
 
 RETRY_FOR_S = 60.0
 RETRY_EVERY_S = 0.05
 POLL_S = 0.1
+
+REFUSED: Final = frozenset(
+    {
+        ck.KafkaError.INVALID_MSG,
+        ck.KafkaError.INVALID_RECORD,
+        ck.KafkaError.INVALID_TIMESTAMP,
+        ck.KafkaError.MSG_SIZE_TOO_LARGE,
+        ck.KafkaError.POLICY_VIOLATION,
+        ck.KafkaError.RECORD_LIST_TOO_LARGE,
+    }
+)
+"""What a broker says of a record that it will never take."""
 
 Record = dict[str, Any]
 
@@ -141,23 +154,31 @@ class Sink:
                 self._commit_offsets(places)
         except ck.KafkaException as error:
             self._give_up(error)
+        except BaseException:
+            self._abort()
+            raise
 
     def _write(self, reading: KafkaReading, outputs: Outputs) -> None:
         for topic, frame in outputs.frames.items():
             if not frame.is_empty():
                 self._produce(topic, self._encoders[topic].encode(frame))
-        rejected = {each.topic: each.frame for each in outputs.rejected}
-        self._bury([*reading.bad, *reading.originals(rejected)])
+        self._bury([*reading.bad, *reading.originals(outputs.rejected)])
 
     def _produce(self, topic: str, records: list[Record]) -> None:
         """Queue every record; what a full queue leaves out is queued again when there is room."""
         while records:
             queued = self._producer.produce_batch(topic, records, on_delivery=self._delivered)
             self._producer.poll(0)
-            if queued == len(records):
-                return
-            records = [_again(each) for each in records if "_error" in each]
-            self._producer.poll(POLL_S)
+            left = [_again(each) for each in records if "_error" in each]
+            if queued + len(left) != len(records):
+                raise LogError(
+                    f"{len(records) - queued - len(left)} records were neither queued nor refused",
+                    where=topic,
+                    todo="this is a fault of the Kafka client: report it with its version",
+                )
+            records = left
+            if records:
+                self._producer.poll(POLL_S)
 
     def _bury(self, bad: Sequence[BadRecord]) -> None:
         """Write bad records to the dead letters: their own bytes, and what is known about them."""
@@ -167,14 +188,22 @@ class Sink:
         logger.warning("%d to the dead letters, the first one %s", len(bad), first)
         now = datetime.now(UTC)
         for record in bad:
-            self._producer.produce(
-                self._dead_letters.topic,
-                key=record.message.key(),
-                value=record.message.value(),
-                headers=self._dead_letters.headers(record, now),
-                on_delivery=self._delivered,
-            )
-            self._producer.poll(0)
+            self._bury_one(record, now)
+
+    def _bury_one(self, record: BadRecord, now: datetime) -> None:
+        while True:
+            try:
+                self._producer.produce(
+                    self._dead_letters.topic,
+                    key=record.message.key(),
+                    value=record.message.value(),
+                    headers=self._dead_letters.headers(record, now),
+                    on_delivery=self._delivered,
+                )
+            except BufferError:  # the queue is full
+                self._producer.poll(POLL_S)
+            else:
+                return
 
     def _delivered(self, error: ck.KafkaError | None, message: ck.Message) -> None:
         if error is not None:
@@ -190,15 +219,22 @@ class Sink:
     def _give_up(self, error: ck.KafkaException) -> None:
         """Abort, and say what became of the transaction."""
         cause: ck.KafkaError = error.args[0]
-        self._undelivered.clear()
+        refused = [each for each in (cause, *self._undelivered) if each.code() in REFUSED]
         if cause.fatal():
             raise FencedError(cause.str()) from error
+        self._abort()
+        if refused:
+            raise RefusedError(refused[0].str()) from error
+        raise AbortedError(cause.str()) from error
+
+    def _abort(self) -> None:
+        """Leave nothing of the transaction: open, it would block every reader."""
         if self._transactional:
             try:
                 self._persist(self._producer.abort_transaction)
             except ck.KafkaException as failure:
                 raise FencedError(failure.args[0].str()) from failure
-        raise AbortedError(cause.str()) from error
+        self._undelivered.clear()
 
     def _persist(self, call: Callable[..., None], *arguments: object) -> None:
         """Call until it succeeds, or fails for good."""

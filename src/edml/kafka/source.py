@@ -9,7 +9,7 @@ import json
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -17,7 +17,7 @@ import confluent_kafka as ck
 import polars as pl
 
 from edml.errors import LogError, RegistryUnavailableError, TopicError
-from edml.events import OFFSET, PARTITION, TIMESTAMP, Batch, TopicPartition
+from edml.events import OFFSET, PARTITION, TIMESTAMP, Batch, Rejected, TopicPartition
 from edml.kafka.codec.decode import Bad, Decoded
 from edml.kafka.message import Message, consume
 from edml.runtime.log import Assignment, Committed, FencedError, ReassignedError
@@ -28,6 +28,14 @@ TIMEOUT_S = 30.0
 LEAVE_S = 0.5
 AGAIN_AT_ONCE = 16_384
 AGAIN_WAIT_S = 0.2
+UNSETTLED = frozenset(
+    {
+        ck.KafkaError.ILLEGAL_GENERATION,
+        ck.KafkaError.REBALANCE_IN_PROGRESS,
+        ck.KafkaError.UNKNOWN_MEMBER_ID,
+    }
+)
+"""What a coordinator says while the group rebalances."""
 
 
 class Decodes(Protocol):
@@ -60,11 +68,13 @@ class KafkaReading:
         """Whether no record was read."""
         return not self.messages
 
-    def originals(self, rejected: Mapping[str, pl.DataFrame]) -> Iterator[BadRecord]:
-        """The records behind rejected rows, which have `PARTITION`, `OFFSET` and ``cause``."""
-        for topic, frame in rejected.items():
-            found = {(each.partition(), each.offset()): each for each in self.messages[topic]}
-            for partition, offset, cause in frame.select(PARTITION, OFFSET, "cause").iter_rows():
+    def originals(self, rejected: Iterable[Rejected]) -> Iterator[BadRecord]:
+        """The records behind rejected rows."""
+        for each in rejected:
+            messages = self.messages.get(each.topic, ())
+            found = {(message.partition(), message.offset()): message for message in messages}
+            rows = each.frame.select(PARTITION, OFFSET, "cause").iter_rows()
+            for partition, offset, cause in rows:
                 yield BadRecord(found[partition, offset], cause)
 
 
@@ -113,8 +123,7 @@ class Source:
         """What is there now; None while the group is between two assignments."""
         messages = consume(self._consumer, at_most, wait_s)
         if self._assigned is not None:
-            ours, self._assigned = self._assigned, None
-            return Assignment(self._committed(ours))
+            return self._assignment(self._assigned)
         if not self._member:
             return None
         try:
@@ -212,6 +221,17 @@ class Source:
             raise FencedError(error.str())
         else:
             logger.warning("Kafka: %s", error.str())
+
+    def _assignment(self, ours: Sequence[TopicPartition]) -> Assignment | None:
+        """What is ours; None while the group is not yet of one mind about it."""
+        try:
+            committed = self._committed(ours)
+        except ck.KafkaException as error:
+            if error.args[0].code() not in UNSETTLED:
+                raise
+            return None
+        self._assigned = None
+        return Assignment(committed)
 
     def _committed(self, ours: Sequence[TopicPartition]) -> dict[TopicPartition, Committed]:
         """What is committed of our partitions.

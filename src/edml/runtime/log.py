@@ -19,6 +19,10 @@ class AbortedError(Exception):
     """The transaction was aborted: nothing of it is visible. Go back, and try again."""
 
 
+class RefusedError(AbortedError):
+    """The log refuses a record of the transaction, and always will: it is too large, say."""
+
+
 class FencedError(Exception):
     """Another process has taken this instance's place: stop, and write nothing more."""
 

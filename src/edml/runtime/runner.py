@@ -7,7 +7,7 @@ on from what is committed.
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Event
 from typing import Generic
 
@@ -22,7 +22,9 @@ from edml.runtime.log import (
     Log,
     R,
     ReassignedError,
+    RefusedError,
 )
+from edml.runtime.search import Search
 
 logger = logging.getLogger(__name__)
 
@@ -63,6 +65,7 @@ class Runner(Generic[S, R]):
         self._all_told = False
         self._flight: _Flight[S] | None = None
         self._aborts = 0
+        self._search = Search(self._pace.at_most)
 
     def run(self, stop: Event) -> None:
         """Loop until ``stop`` is set; then finish the commit under way and leave the group."""
@@ -77,7 +80,7 @@ class Runner(Generic[S, R]):
 
     def turn(self) -> None:
         """Read once, and begin to commit what the component makes of it."""
-        reading = self._log.read(at_most=self._pace.at_most, wait_s=self._pace.tick_s)
+        reading = self._log.read(at_most=self._search.at_most, wait_s=self._pace.tick_s)
         if reading is None:
             return
         if isinstance(reading, Assignment):
@@ -85,12 +88,14 @@ class Runner(Generic[S, R]):
             self._take_over(reading.partitions)
             return
         newest = self._committed if self._flight is None else self._flight.step.state
-        step = self._component.step(newest, reading.batch, self._clock.now())
+        batch, refused = self._search.sift(reading.batch)
+        step = self._component.step(newest, batch, self._clock.now())
+        outputs = replace(step.outputs, rejected=step.outputs.rejected + refused)
         if not self._landed():
             self._log.resume(_offsets(self._places))
-        elif not (reading.empty and step.outputs.empty):
+        elif not (reading.empty and outputs.empty):
             places = self._to_commit(reading.batch, step)
-            commit = self._log.commit(reading, step.outputs, places)
+            commit = self._log.commit(reading, outputs, places)
             self._flight = _Flight(reading.batch, step, places, commit)
 
     def _landed(self) -> bool:
@@ -100,11 +105,16 @@ class Runner(Generic[S, R]):
             return True
         try:
             flight.commit.wait()
+        except RefusedError as error:
+            logger.warning("A record is refused; looking for it. %s", error)
+            self._search.refused(flight.batch, str(error))
+            return False
         except AbortedError as error:
             self._aborts += 1
             logger.warning("A transaction was aborted; going back to what is committed. %s", error)
             return False
         self._aborts = 0
+        self._search.accepted()
         self._committed = self._component.settle(flight.step.state)
         self._places |= flight.places
         self._all_told = True

@@ -5,7 +5,7 @@ does the marker of a committed one, and a commit is refused when the group has m
 batch was read.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -24,6 +24,11 @@ DEAD_LETTERS = pl.Schema(
         "cause": pl.String(),
     }
 )
+
+
+def _never(topic: str, frame: pl.DataFrame) -> bool:
+    del topic, frame
+    return False
 
 
 class Member(Protocol):
@@ -66,6 +71,8 @@ class MemoryBroker:
         self._inputs: set[str] = set()
         self._members: dict[str, Member] = {}
         self._refusals = 0
+        self.refused: Callable[[str, pl.DataFrame], bool] = _never
+        """Whether a topic refuses rows, as one does that are too large."""
 
     def topic(self, name: str) -> Topic:
         """The topic of that name."""

@@ -7,7 +7,14 @@ import polars as pl
 
 from edml.errors import LogError
 from edml.events import OFFSET, PARTITION, Batch, Outputs, TopicPartition
-from edml.runtime.log import AbortedError, Assignment, Committed, FencedError, ReassignedError
+from edml.runtime.log import (
+    AbortedError,
+    Assignment,
+    Committed,
+    FencedError,
+    ReassignedError,
+    RefusedError,
+)
 from edml.testing.broker import DEAD_LETTERS, MemoryBroker
 from edml.testing.crash import Crash, CrashedError
 from edml.testing.topic import decoded, undecodable
@@ -157,6 +164,10 @@ class MemoryLog:
         if self._broker.refuses():
             self._broker.write_in_vain(outputs)
             raise AbortedError("the broker refuses this transaction")
+        for topic, frame in outputs.frames.items():
+            if self._broker.refused(topic, frame):
+                self._broker.write_in_vain(outputs)
+                raise RefusedError(f"{topic}: a record is too large")
         self._broker.write(outputs, _dead_letters(reading, outputs), places)
         self._reached(Crash.AFTER_COMMIT)
 
