@@ -29,6 +29,7 @@ from edml.kafka.registry import Registry
 from edml.kafka.releases import ReleaseWriter
 from edml.kafka.serdes import FrameDecoder, FrameEncoder, key_schema
 from edml.kafka.sink import DeadLetters
+from edml.kafka.topic_facts import topic_facts
 from edml.kafka.topics import TopicSpec, ensure_topics
 from edml.models.admission import Fetch, admit, fetch_artefact
 from edml.models.artefact import Artefact
@@ -88,12 +89,14 @@ def _declared(where: str, name: str) -> Any:
 class Cluster:
     """A cluster and its registry, and what an application's topics are called there.
 
-    Use it as a context: leaving it closes the connection to the registry.
+    ``partitions`` is how many the application's topics have; None stands for as many as the topic
+    of events has already, or `DEFAULT_PARTITIONS`. Use it as a context: leaving it closes the
+    connection to the registry.
     """
 
     settings: Settings
     application: Application
-    partitions: int = DEFAULT_PARTITIONS
+    partitions: int | None = None
 
     @property
     def control(self) -> ControlTopics:
@@ -121,17 +124,22 @@ class Cluster:
             self.registry.close()
 
     def topics(self) -> list[TopicSpec]:
-        """Every topic that the application needs."""
+        """Every topic that the application needs.
+
+        No event is refused for its timestamp: with it, the broker would refuse its neighbours.
+        """
         app = self.application
+        partitions = self.partitions or self._partitions_there() or DEFAULT_PARTITIONS
         kept = {
             "retention.ms": str(int(app.retention.total_seconds() * 1000)),
             "max.message.bytes": str(LARGE_BYTES),
+            "message.timestamp.after.max.ms": str(2**63 - 1),
         }
         compacted = {"cleanup.policy": "compact", "max.message.bytes": str(LARGE_BYTES)}
         streams = (app.event.topic, app.outcome.topic, app.predictions_topic, app.scored_topic)
         return [
-            *(TopicSpec(topic, self.partitions, kept) for topic in streams),
-            TopicSpec(app.scores_topic, self.partitions, compacted),
+            *(TopicSpec(topic, partitions, kept) for topic in streams),
+            TopicSpec(app.scores_topic, partitions, compacted),
             TopicSpec(self.control.models, 1, compacted),
             TopicSpec(self.control.releases, 1, {"retention.ms": "-1"}),
             TopicSpec(self.control.commands, 1, kept),
@@ -150,6 +158,12 @@ class Cluster:
             registry.register(f"{stream.topic}-value", avro_schema(stream.schema))
         return created
 
+    def _partitions_there(self) -> int | None:
+        """How many partitions the topic of events has, if it exists."""
+        topic = self.application.event.topic
+        facts = topic_facts(self.settings.client(), [topic])
+        return facts[topic].partitions if topic in facts else None
+
     def governor(self) -> Governor:
         """The governor of the application; use it as a context."""
         return Governor(self.settings.client(), self.registry, self.application, self.control)
@@ -164,9 +178,7 @@ def cluster(application: str | None = None, partitions: int | None = None) -> Cl
     """The cluster that the settings name, for an application by its name."""
     settings = Settings.read()
     found = find_application(application or settings.application)
-    return Cluster(
-        settings, found.prefixed(settings.topic_prefix), partitions or DEFAULT_PARTITIONS
-    )
+    return Cluster(settings, found.prefixed(settings.topic_prefix), partitions)
 
 
 @dataclass(frozen=True)
