@@ -13,6 +13,7 @@ from typing import Any, Final, Self
 import confluent_kafka as ck
 
 from edml.errors import LogError
+from edml.kafka.message import Message, consume
 
 AT_ONCE: Final = 10_000
 
@@ -76,18 +77,16 @@ class Follower:
 
         Raises `LogError` when a topic cannot be read.
         """
-        messages = self._consumer.consume(1, wait_s)
-        if messages:
-            messages += self._consumer.consume(AT_ONCE, 0)
+        messages = consume(self._consumer, AT_ONCE, wait_s)
         return Arrival(time.time(), _by_topic(messages))
 
 
-def _by_topic(messages: Iterable[ck.Message]) -> Mapping[str, Sequence[Record]]:
+def _by_topic(messages: Iterable[Message]) -> Mapping[str, Sequence[Record]]:
     found: dict[str, list[Record]] = defaultdict(list)
     for message in messages:
         error = message.error()
         if error is None:
-            found[str(message.topic())].append(_record(message))
+            found[message.topic()].append(_record(message))
         elif not error.retriable():
             raise LogError(
                 f"the topic cannot be followed: {error.str()}",
@@ -97,7 +96,7 @@ def _by_topic(messages: Iterable[ck.Message]) -> Mapping[str, Sequence[Record]]:
     return found
 
 
-def _record(message: ck.Message) -> Record:
+def _record(message: Message) -> Record:
     return Record(
         partition=message.partition(),
         offset=message.offset(),

@@ -59,7 +59,7 @@ class Replayer:
             raise _refused(error) from error
         if found.offset < 0:
             return 0, 0
-        return found.offset, int(found.metadata)
+        return found.offset, int(found.metadata or 0)
 
     def write(self, records: Mapping[str, pl.DataFrame], done: tuple[int, int]) -> None:
         """Write records by topic, and how far the replay is then: both or neither.

@@ -17,7 +17,7 @@ class CommandRefusedError(EdmlError):
 
 @dataclass(frozen=True)
 class Decision:
-    """The roles from now on, and what there is to tell about it; no release when nothing changes."""
+    """The roles from now on, and what there is to tell: nothing when nothing changes."""
 
     roles: Roles
     releases: tuple[Release, ...]
