@@ -10,7 +10,7 @@ from typing import Any
 
 import narwhals as nw
 import polars as pl
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from edml.application import (
@@ -453,8 +453,27 @@ def assert_same(expected: Expected, shell: Shell) -> None:
             assert math.isclose(sums[name], told[key][name], rel_tol=1e-9, abs_tol=1e-9)
 
 
+def alone(*predictions: Prediction, outcomes: tuple[Outcome, ...]) -> Logs:
+    """Logs of which the first partition is empty."""
+    return Logs(((), predictions), ((), outcomes))
+
+
+def second(predictions: int, outcomes: int) -> tuple[str, Any]:
+    """A read of the second partition alone."""
+    return "read", dict(zip(PLACES, (0, predictions, 0, outcomes), strict=True))
+
+
+CLOSED_WHEN_IDLE = alone(
+    Prediction("a", "champion", 0, 2, 1.0, "x"),
+    Prediction("a", "champion", 1, 62, 1.0, "x"),
+    outcomes=tuple(Outcome("a", at) for at in (9, 11, 11, 71, 75)),
+)
+
+
 @settings(max_examples=40, deadline=None)
 @given(LOGS, RUNS)
+@example(CLOSED_WHEN_IDLE, [second(2, 5), ("crash", 1), ("pause", 5), ("crash", 1)])
+@example(CLOSED_WHEN_IDLE, [("pause", 0), second(1, 4), second(1, 1), ("crash", 1)])
 def test_any_order_any_batches_any_crash(logs: Logs, moves: list[tuple[str, Any]]) -> None:
     """Order, batches, aborts, crashes, rebalances and ticks change neither scored nor sums."""
     assert_same(recompute(logs), run(logs, moves))

@@ -15,23 +15,23 @@ from edml.scoring.watermark import NEVER
 class Bounds:
     """The rule and the instant, in µs, and two times for each partition number.
 
-    What is before ``horizon`` is not remembered; what is before ``closed`` does not count. They
-    differ only while the records of a restored partition are read again: what was closed stays
-    closed, yet the records that tell which ones repeat others must be remembered once more.
+    What is before ``closed`` does not count. What is before ``silent`` was closed by the clock, in
+    a silence, and is not remembered either. (What records have closed may be remembered or not:
+    nothing that is not too late can meet it.)
     """
 
     rule: Rule
     now: int
-    horizon: Integers
     closed: Integers
+    silent: Integers
 
     @classmethod
     def of(
-        cls, rule: Rule, now: int, horizon: Mapping[int, int], closed: Mapping[int, int], most: int
+        cls, rule: Rule, now: int, closed: Mapping[int, int], silent: Mapping[int, int], most: int
     ) -> Self:
         """The bounds with all partition numbers up to ``most``, at least."""
-        largest = max([most, *horizon, *closed])
-        return cls(rule, now, by_number(horizon, largest), by_number(closed, largest))
+        largest = max([most, *closed, *silent])
+        return cls(rule, now, by_number(closed, largest), by_number(silent, largest))
 
 
 def by_number(times: Mapping[int, int], largest: int) -> Integers:

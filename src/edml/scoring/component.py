@@ -30,14 +30,16 @@ class Scores:
     """The state of scoring; all its parts are immutable, and share what has not changed.
 
     ``closed`` is, by partition, the time before which nothing counts any more: it moves on only
-    when all sums are published. ``published`` is the watermark that readers know. ``until`` holds
-    the offsets up to which records of a restored partition are only read again.
+    when all sums are published. ``silent`` is what of it the clock has closed in a silence, ahead
+    of the records. ``published`` is the watermark that readers know. ``until`` holds the offsets up
+    to which records of a restored partition are only read again.
     """
 
     predictions: Side
     outcomes: Side
     sums: Sums
     closed: Mapping[int, int] = field(default_factory=dict)
+    silent: Mapping[int, int] = field(default_factory=dict)
     published: Mapping[int, int] = field(default_factory=dict)
     until: Mapping[TopicPartition, int] = field(default_factory=dict)
     positions: Mapping[TopicPartition, int] = field(default_factory=dict)
@@ -118,6 +120,7 @@ class Scoring:
             outcomes=side(state.outcomes),
             sums=state.sums.keep(ours),
             closed={p: each for p, each in state.closed.items() if p in partitions},
+            silent={p: each for p, each in state.silent.items() if p in partitions},
             published={p: each for p, each in state.published.items() if p in partitions},
             until={tp: each for tp, each in state.until.items() if tp.partition in partitions},
             positions={
@@ -139,6 +142,7 @@ class Scoring:
             predictions=_restored(state.predictions, partition, note, "predictions_idle"),
             outcomes=_restored(state.outcomes, partition, note, "outcomes_idle"),
             closed={**state.closed, partition: note["closed"]},
+            silent={**state.silent, partition: note.get("silent", NEVER)},
             until={**state.until, **until},
             positions={**state.positions, **until},
         )
@@ -148,9 +152,8 @@ class Scoring:
         return state
 
     def _bounds(self, state: Scores, batch: Batch, now: datetime) -> Bounds:
-        horizon = {p: self._rule.horizon(reached) for p, reached in _reached(state).items()}
         most = max((_largest(frame[PARTITION]) for frame in batch.frames.values()), default=0)
-        return Bounds.of(self._rule, _microseconds(now), horizon, state.closed, most)
+        return Bounds.of(self._rule, _microseconds(now), state.closed, state.silent, most)
 
     def _wait(self, before: Scores, state: Scores, batch: Batch, now: int) -> Scores:
         """The watermarks with what the wall clock adds to those of idle partitions."""
@@ -195,6 +198,8 @@ class Scoring:
         closed = {**state.closed, **moved}
         if closed == state.closed:
             return state
+        by_records = {p: self._rule.horizon(each) for p, each in _latest(state).items()}
+        silent = {p: each for p, each in moved.items() if each > by_records[p]}
         oldest = by_number(closed, max(closed))
 
         def alive(rows: pl.DataFrame) -> Flags:
@@ -213,6 +218,7 @@ class Scoring:
             outcomes=side(state.outcomes),
             sums=state.sums.since(oldest),
             closed=closed,
+            silent={**state.silent, **silent},
         )
 
     def _rewind(self, state: Scores) -> dict[TopicPartition, int]:
@@ -236,6 +242,8 @@ class Scoring:
         note: dict[int, dict[str, int]] = {}
         for partition in sorted({each.partition for each in state.positions}):
             told = {"closed": state.closed.get(partition, NEVER), "at": now}
+            if partition in state.silent:
+                told["silent"] = state.silent[partition]
             for name, of, side in sides:
                 place = TopicPartition(of.topic, partition)
                 if place in state.positions:
@@ -251,6 +259,12 @@ def _reached(state: Scores) -> dict[int, int]:
     """How far each partition is: the lesser of both inputs' watermarks."""
     ours, theirs = state.predictions.watermarks, state.outcomes.watermarks
     return {p: min(ours[p].reached, theirs[p].reached) for p in ours.keys() & theirs.keys()}
+
+
+def _latest(state: Scores) -> dict[int, int]:
+    """How far the records alone have carried each partition."""
+    ours, theirs = state.predictions.watermarks, state.outcomes.watermarks
+    return {p: min(ours[p].latest, theirs[p].latest) for p in ours.keys() & theirs.keys()}
 
 
 def _known(reached: Mapping[int, int], batch: Batch) -> dict[int, int]:

@@ -191,7 +191,7 @@ def _repeats(fresh: Chunk, of: Input, known: Rows, bounds: Bounds) -> tuple[Flag
         near = (
             (partitions == integers(old, PARTITION))
             & (apart <= bounds.rule.reach)
-            & (integers(old, TIME) >= bounds.horizon[partitions])
+            & (integers(old, TIME) >= bounds.silent[partitions])
         )
         if of.source is None or of.role is None:
             repeats[place[near]] = True
