@@ -1,35 +1,29 @@
 """Days and months on the command line."""
 
-import re
-from datetime import date, timedelta
-from typing import Any, Final, Literal
+from datetime import date
+from typing import Any, Literal
 
 import click
 
-_MONTH: Final = re.compile(r"\d{4}-\d{2}")
+from edml.errors import UsageError
+from edml.trainer.span import day_after, first_day
 
 
-class Day(click.ParamType):
-    """A month such as 2019-11, or a day such as 2019-11-28: a span of time from its first day on.
+class Day(click.ParamType[date]):
+    """A month such as 2019-11, or a day such as 2019-11-28.
 
-    ``first`` gives that day; ``last`` the day after the span: what is named last is included.
+    ``first`` gives its first day; ``last`` the day after it: what is named last is included.
     """
 
     def __init__(self, which: Literal["first", "last"]) -> None:
-        self._which = which
+        self._read = first_day if which == "first" else day_after
         self.name = "month or day"
 
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> date:
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
         """Read a month or a day."""
         if isinstance(value, date):
             return value
-        month = bool(_MONTH.fullmatch(value))
         try:
-            first = date.fromisoformat(f"{value}-01" if month else value)
-        except ValueError:
-            self.fail(f"{value!r} is not a month or a day: write 2019-11 or 2019-11-28", param, ctx)
-        if self._which == "first":
-            return first
-        return (first + timedelta(days=32)).replace(day=1) if month else first + timedelta(days=1)
+            return self._read(value)
+        except UsageError as error:
+            self.fail(f"{error.what}: {error.todo}", param, ctx)

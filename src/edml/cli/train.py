@@ -3,7 +3,7 @@
 import json
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -31,7 +31,11 @@ Examples:
     help="The folder of past events.  [default: EDML_DATA, or simulated ones]",
 )
 @click.option(
-    "--from", "start", type=Day("first"), required=True, help="The first month or day to learn from."
+    "--from",
+    "start",
+    type=Day("first"),
+    required=True,
+    help="The first month or day to learn from.",
 )
 @click.option(
     "--to", "end", type=Day("last"), required=True, help="The last one, which is included."
@@ -58,7 +62,12 @@ Examples:
     show_default=True,
     help="What the model is exported as, by commas; the first is judged.",
 )
-@click.option("--epochs", type=click.IntRange(1), default=_DEFAULTS.epochs, show_default=True)
+@click.option(
+    "--epochs",
+    type=click.IntRange(1),
+    help="How often each row is learnt from.  [default: as often as two million examples take, "
+    "30 times at most]",
+)
 @click.option(
     "--batch-size", type=click.IntRange(1), default=_DEFAULTS.batch_size, show_default=True
 )
@@ -87,6 +96,7 @@ Examples:
     help="Write the figures there as JSON; - prints them instead of the table.",
 )
 def command(
+    *,
     app: str | None,
     data: Path | None,
     start: date,
@@ -96,13 +106,12 @@ def command(
     output: Path | None,
     job_dir: Path | None,
     flavours: str,
-    epochs: int,
+    epochs: int | None,
     batch_size: int,
     learning_rate: float,
     seed: int,
     threads: int,
     json_path: Path | None,
-    *,
     lightgbm: bool,
 ) -> None:
     """Train a model on the past, compare it with baselines, and write it as an artefact.
@@ -111,8 +120,10 @@ def command(
     """
     from edml import wiring
     from edml.cli.training_progress import training_progress
+    from edml.models.quiet_tensorflow import import_tensorflow, silent_standard_error
     from edml.settings import Settings
-    from edml.trainer.training import Job, Span, run
+    from edml.trainer.span import Span
+    from edml.trainer.training import Job, run
 
     if (test_from is None) != (test_to is None):
         raise click.UsageError("give both --test-from and --test-to, or none of them")
@@ -132,31 +143,16 @@ def command(
         lightgbm=lightgbm,
         threads=threads,
     )
+    with silent_standard_error():
+        import_tensorflow()
     with training_progress() as tell:
         result = run(application, job, datetime.now(UTC), tell)
     if json_path is not None and str(json_path) == "-":
-        click.echo(json.dumps(figures(result), indent=2))
+        click.echo(json.dumps(result.figures(), indent=2))
         return
     if json_path is not None:
-        json_path.write_text(json.dumps(figures(result), indent=2) + "\n", encoding="utf-8")
+        json_path.write_text(json.dumps(result.figures(), indent=2) + "\n", encoding="utf-8")
     _print(result, application.outcome.unit)
-
-
-def figures(result: "Result") -> dict[str, Any]:
-    """What a program wants to know of a training."""
-    return {
-        "version": result.artefact.version,
-        "artefact": str(result.artefact.folder),
-        "rmse": result.hold_out.rmse,
-        "mae": result.hold_out.mae,
-        "bias": result.hold_out.bias,
-        "baselines": {name: score.rmse for name, score in result.baselines.items()},
-        "rows": result.rows,
-        "test_rows": result.hold_out.rows,
-        "left_out": dict(result.left_out),
-        "source": result.source,
-        "seconds": round(result.seconds, 1),
-    }
 
 
 def _print(result: "Result", unit: str) -> None:
@@ -164,20 +160,22 @@ def _print(result: "Result", unit: str) -> None:
 
     compared = table("on the rows held out", "rows", "RMSE", "MAE", "bias", right=_NUMBERS)
     scores = {
-        "the model": result.hold_out,
-        **result.baselines,
-        **{f"  {name}": score for name, score in result.segments.items()},
-        **{f"  {int(hour):02}:00": score for hour, score in result.hours.items()},
+        "the model": result.evaluation.whole,
+        **result.evaluation.baselines,
+        **{f"  {name}": score for name, score in result.evaluation.segments.items()},
+        **{f"  {int(hour):02}:00": score for hour, score in result.evaluation.hours.items()},
     }
     for name, score in scores.items():
         compared.add_row(
             name, f"{score.rows:,}", number(score.rmse), number(score.mae), number(score.bias)
         )
     console().print(compared)
-    left_out = sum(result.left_out.values())
-    click.echo(f"Errors in {unit}. Learnt from {result.rows:,} rows of {result.source}; "
-               f"{left_out:,} were left out:")
-    for cause, count in result.left_out.items():
+    left_out = sum(result.past.left_out.values())
+    click.echo(
+        f"Errors in {unit}. Learnt from {result.rows:,} rows of {result.past.source}; "
+        f"{left_out:,} were left out:"
+    )
+    for cause, count in result.past.left_out.items():
         click.echo(f"  {count:>9,}  {cause}")
     click.echo(f"{result.artefact.version} took {result.seconds:.0f} s. It lies in")
     click.echo(f"  {result.artefact.folder}")

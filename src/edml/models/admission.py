@@ -4,7 +4,7 @@ Its bytes are what the `Model` says, they unpack and load, the inputs can be bou
 application provides, and the self-test comes out as it did where the model was trained.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -120,7 +120,7 @@ def _check_signature(declared: Signature, found: Signature) -> None:
             )
 
 
-def _shown(tensors: dict[str, object]) -> str:
+def _shown(tensors: Mapping[str, object]) -> str:
     return ", ".join(str(tensors[name]) for name in sorted(tensors)) or "none"
 
 

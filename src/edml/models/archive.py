@@ -1,4 +1,4 @@
-"""One flavour of an artefact as bytes: a zip that is the same for the same files, and unpacks safely."""
+"""One flavour of an artefact as bytes: a zip, the same for the same files, and safely unpacked."""
 
 import io
 import stat
@@ -25,7 +25,9 @@ def pack(folder: Path, path: str) -> bytes:
     root = folder / path
     if not root.exists():
         raise ModelRefusedError(f"the artefact has no {path!r}", where=str(folder))
-    files = sorted(each for each in root.rglob("*") if not each.is_dir()) if root.is_dir() else [root]
+    files = (
+        sorted(each for each in root.rglob("*") if not each.is_dir()) if root.is_dir() else [root]
+    )
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
         for file in files:
@@ -70,8 +72,15 @@ def _check(entries: list[zipfile.ZipInfo], largest_bytes: int) -> None:
         raise ModelRefusedError(f"the artefact unpacks to {size} bytes: more than {largest_bytes}")
     for entry in entries:
         path = PurePosixPath(entry.filename)
-        if path.is_absolute() or ".." in path.parts or "\\" in entry.filename or ":" in path.parts[0]:
-            raise ModelRefusedError(f"the artefact holds a path that climbs out: {entry.filename!r}")
+        if (
+            path.is_absolute()
+            or ".." in path.parts
+            or "\\" in entry.filename
+            or ":" in path.parts[0]
+        ):
+            raise ModelRefusedError(
+                f"the artefact holds a path that climbs out: {entry.filename!r}"
+            )
         kind = stat.S_IFMT(entry.external_attr >> 16)
         if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
             raise ModelRefusedError(f"the artefact holds a link or a device: {entry.filename!r}")

@@ -1,4 +1,4 @@
-"""A model artefact: a folder that holds one model in each of its flavours, and all that is known of it.
+"""A model artefact: a folder with one model in each of its flavours, and all that is known of it.
 
 ::
 

@@ -47,4 +47,3 @@ def _value(value: Any, dtype: pl.DataType) -> Any:
     if time.tzinfo is None:
         raise ValueError(f"{value!r} is an instant and needs its offset, such as +00:00")
     return time.astimezone(UTC)
-

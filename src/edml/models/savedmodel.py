@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from edml.errors import ModelRefusedError
 from edml.models.flavour import Columns, Predictor
+from edml.models.quiet_tensorflow import import_tensorflow
 from edml.models.records import Signature, Tensor
 
 _SIGNATURE: Final = "serving_default"
@@ -30,8 +31,7 @@ class SavedModelFlavour:
         path = folder / self.path
         if not (path / "saved_model.pb").is_file():
             raise ModelRefusedError(f"the artefact has no SavedModel in {self.path!r}")
-        import tensorflow as tf
-
+        tf = import_tensorflow()
         session = tf.compat.v1.Session(graph=tf.Graph(), config=_config(tf, threads))
         try:
             with session.graph.as_default():
@@ -81,11 +81,9 @@ def _config(tf: Any, threads: int) -> Any:
 
 
 def _tensor(name: str, info: Any) -> Tensor:
-    import tensorflow as tf
-
     return Tensor(
         name=name,
-        dtype=tf.dtypes.as_dtype(info.dtype).name,
+        dtype=import_tensorflow().dtypes.as_dtype(info.dtype).name,
         shape=[int(dimension.size) for dimension in info.tensor_shape.dim],
     )
 

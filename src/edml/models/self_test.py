@@ -1,4 +1,4 @@
-"""The self-test of a model: events whose features and predictions must come out as they once did."""
+"""A model's self-test: events whose features and predictions must come out as they once did."""
 
 import json
 from collections.abc import Sequence
@@ -51,9 +51,7 @@ def run(application: Application, predictor: Predictor, rows: Sequence[SelfTestR
             "the model has no self-test rows", todo="train it with `edml train`, which writes some"
         )
     frame = inputs(application, rows)
-    for number, (row, computed) in enumerate(
-        zip(rows, frame.iter_rows(named=True), strict=True)
-    ):
+    for number, (row, computed) in enumerate(zip(rows, frame.iter_rows(named=True), strict=True)):
         _check_features(number, json.loads(row.features), computed)
     predictions = predict(application, predictor, frame)
     for number, (row, prediction) in enumerate(zip(rows, predictions, strict=True)):
@@ -123,7 +121,5 @@ def _check_features(number: int, recorded: dict[str, Any], computed: dict[str, A
 
 def _same(recorded: Any, computed: Any) -> bool:
     if isinstance(recorded, float) and isinstance(computed, (int, float)):
-        return isclose(
-            recorded, computed, rel_tol=_FEATURE_TOLERANCE, abs_tol=_FEATURE_TOLERANCE
-        )
+        return isclose(recorded, computed, rel_tol=_FEATURE_TOLERANCE, abs_tol=_FEATURE_TOLERANCE)
     return bool(recorded == computed)

@@ -30,7 +30,7 @@ class ModelStore:
         """Give back the artefact with this sha256, or None when it is not there, or damaged."""
         try:
             found = self._database.get(digest.encode())
-        except Exception:  # noqa: BLE001: a block that cannot be read is as good as none
+        except Exception:  # noqa: BLE001  a block that cannot be read is as good as none
             found = None
         if isinstance(found, bytes) and sha256(found).hexdigest() == digest:
             return found
@@ -46,7 +46,7 @@ class ModelStore:
     def keep_only(self, digests: Container[str]) -> None:
         """Forget the artefacts that nobody needs any more."""
         for key in list(self._database.keys()):
-            if key.decode() not in digests:
+            if isinstance(key, bytes) and key.decode() not in digests:
                 del self._database[key]
 
     def close(self) -> None:

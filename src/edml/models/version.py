@@ -46,16 +46,17 @@ class Version:
         Raises:
             UsageError: the text is no version.
         """
+        refusal = UsageError(
+            f"{text!r} is not a model's version",
+            todo="give one such as 0.1.0-20191128143000-1a2b3c4; `edml models` lists them",
+        )
         match = _PATTERN.fullmatch(text)
-        try:
-            at = datetime.strptime(match["at"] if match else "", _TIME).replace(tzinfo=UTC)
-        except ValueError:
-            match = None
         if match is None:
-            raise UsageError(
-                f"{text!r} is not a model's version",
-                todo="give one such as 0.1.0-20191128143000-1a2b3c4; `edml models` lists them",
-            )
+            raise refusal
+        try:
+            at = datetime.strptime(match["at"], _TIME).replace(tzinfo=UTC)
+        except ValueError:
+            raise refusal from None
         return cls(match["package"], at, match["commit"], int(match["training"] or 1))
 
     @classmethod
@@ -70,18 +71,16 @@ class Version:
         2
         """
         same = [
-            version.training
-            for version in map(cls.parse, known)
-            if version.commit == commit[:7]
+            version.training for version in map(cls.parse, known) if version.commit == commit[:7]
         ]
         return cls(package, trained_at, commit[:7], max(same, default=0) + 1)
 
 
 def current_commit(folder: Path) -> str:
-    """The commit checked out in ``folder`` as 40 hexadecimal digits, or `NO_COMMIT` outside of git."""
+    """The commit checked out in ``folder``, 40 hexadecimal digits; `NO_COMMIT` outside of git."""
     try:
         found = subprocess.run(
-            ["git", "rev-parse", "--verify", "HEAD"],  # noqa: S607: git is where PATH says
+            ["git", "rev-parse", "--verify", "HEAD"],  # noqa: S607  git is where PATH says
             cwd=folder,
             capture_output=True,
             check=True,

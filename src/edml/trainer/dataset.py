@@ -3,9 +3,9 @@
 The same rule as in scoring says which outcomes count, and the same features as in serving are made.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,9 +15,10 @@ import polars as pl
 from numpy.typing import NDArray
 
 from edml import features
-from edml.application import EVENT_TIME, OUTCOME_TIME, Application, Past, fields_of
+from edml.application import EVENT_TIME, OUTCOME_TIME, Application, Number, Past, fields_of
 from edml.errors import TrainingError
 from edml.events import WallClock
+from edml.trainer.span import Span
 
 _CAUSE: Final = "_cause"
 _LABEL: Final = "_label"
@@ -25,11 +26,7 @@ _LABEL: Final = "_label"
 
 @dataclass(frozen=True)
 class Examples:
-    """Rows with labels: ``events`` as they were, their ``features``, one label each.
-
-    ``times`` are the events' instants, in order; ``hours`` the hours on the wall clock of events that
-    know it, else in UTC.
-    """
+    """Rows in order of event time: events as they were, their features, one label each."""
 
     events: pl.DataFrame
     features: pl.DataFrame
@@ -47,39 +44,40 @@ class Examples:
 
     def __getitem__(self, rows: slice) -> "Examples":
         start, stop, _ = rows.indices(self.rows)
-        return Examples(
-            self.events[start:stop], self.features[start:stop], self.labels[start:stop]
-        )
+        return Examples(self.events[start:stop], self.features[start:stop], self.labels[start:stop])
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """Examples of a span of time, where they are from, and what was left out, by cause."""
+    """Examples, where they are from, and the rows left out or kept with a flaw, by cause."""
 
     examples: Examples
     source: str
-    start: date
-    end: date
     left_out: Mapping[str, int]
     noted: Mapping[str, int]
 
 
-def read(application: Application, data: Path | None, start: date, end: date) -> Dataset:
-    """The examples of the days in ``[start, end)``.
+def read(application: Application, data: Path | None, span: Span) -> Dataset:
+    """The examples of some days.
 
     Raises:
         TrainingError: there is no row that counts.
     """
-    past = application.history(data, start, end)
+    past = application.history(data, span.start, span.end)
     judged = _judged(application, past)
     good = judged.filter(pl.col(_CAUSE).is_null())
     events = good.select(*fields_of(application.event.schema))
-    computed = features.compute(application, events)
+    computed = features.compute(application, events).with_columns(
+        # What is not a number is missing, too.
+        pl.when(pl.col(name).is_finite()).then(pl.col(name))
+        for name, column in application.columns.items()
+        if isinstance(column, Number)
+    )
     incomplete = features.missing(application, computed)
     usable = incomplete.is_null()
     if not usable.any():
         raise TrainingError(
-            f"no event from {start} to {end} has an outcome that counts",
+            f"no event of {span} has an outcome that counts",
             where=past.source,
             todo="choose other months, or look at what was left out: "
             + (", ".join(f"{count} {cause}" for cause, count in past.dropped.items()) or "nothing"),
@@ -89,8 +87,6 @@ def read(application: Application, data: Path | None, start: date, end: date) ->
             events.filter(usable), computed.filter(usable), good.filter(usable)[_LABEL].to_numpy()
         ),
         source=past.source,
-        start=start,
-        end=end,
         left_out={**past.dropped, **_counts(judged[_CAUSE]), **_counts(incomplete)},
         noted=past.noted,
     )
@@ -104,14 +100,6 @@ def hours(application: Application, events: pl.DataFrame) -> pl.Series:
         if any(isinstance(mark, WallClock) for mark in getattr(annotation, "__metadata__", ()))
     )
     return events[next(walls, application.event.time)].dt.hour().alias("hour")
-
-
-def months(start: date, end: date) -> Iterator[str]:
-    """The months that ``[start, end)`` touches, such as ``2019-11``."""
-    day = start.replace(day=1)
-    while day < end:
-        yield f"{day:%Y-%m}"
-        day = (day + timedelta(days=32)).replace(day=1)
 
 
 def _judged(application: Application, past: Past) -> pl.DataFrame:
@@ -133,9 +121,9 @@ def _judged(application: Application, past: Past) -> pl.DataFrame:
     }
     labelled = timed.with_columns(outcome.value.cast(nw.Float64()).alias(_LABEL))
     return labelled.with_columns(
-        nw.coalesce(
-            *(nw.when(unmet).then(nw.lit(cause)) for cause, unmet in causes.items())
-        ).alias(_CAUSE)
+        nw.coalesce(*(nw.when(unmet).then(nw.lit(cause)) for cause, unmet in causes.items())).alias(
+            _CAUSE
+        )
     ).to_native()
 
 

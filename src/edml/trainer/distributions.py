@@ -22,7 +22,9 @@ def distributions(application: Application, examples: Examples) -> str:
         if isinstance(column, Category):
             known = values.filter(values.is_in(list(column.values)))
             counts = {str(value): count for value, count in known.value_counts().iter_rows()}
-            ordered = {str(each): counts[str(each)] for each in column.values if str(each) in counts}
+            ordered = {
+                str(each): counts[str(each)] for each in column.values if str(each) in counts
+            }
             found[name] = {"counts": ordered, "other": len(values) - len(known)}
         else:
             levels = np.linspace(0, 1, QUANTILES + 1)

@@ -19,6 +19,18 @@ Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
+class Intervals:
+    """All intervals of all numbers, in a row: how far a number has come through each, from 0 to 1.
+
+    ``owners`` says whose interval each is; it begins at ``lows`` and is ``1 / scales`` wide.
+    """
+
+    owners: NDArray[np.int64]
+    lows: Floats
+    scales: Floats
+
+
+@dataclass(frozen=True)
 class Encoding:
     """How an application's columns are encoded.
 
@@ -44,6 +56,18 @@ class Encoding:
             crosses=tuple(column for column in application.wide if isinstance(column, Cross)),
             wide=tuple(column for column in application.wide if isinstance(column, Category)),
             edges={each.name: _edges(features[each.name], intervals) for each in numbers},
+        )
+
+    @cached_property
+    def intervals(self) -> Intervals:
+        """The intervals of all numbers, in a row."""
+        edges = [self.edges[number.name] for number in self.numbers]
+        none = np.empty(0, np.float32)
+        owners = [np.full(len(each) - 1, at, np.int64) for at, each in enumerate(edges)]
+        return Intervals(
+            owners=np.concatenate([none.astype(np.int64), *owners]),
+            lows=np.concatenate([none, *(each[:-1] for each in edges)]),
+            scales=np.concatenate([none, *(1 / np.diff(each) for each in edges)]),
         )
 
     @cached_property
@@ -83,8 +107,7 @@ class Encoding:
         ``first * size of second + second``.
         """
         singles = [
-            (indices[:, at].astype(np.int64), self.sizes[at])
-            for at in map(self.place, self.wide)
+            (indices[:, at].astype(np.int64), self.sizes[at]) for at in map(self.place, self.wide)
         ]
         crossed = []
         for cross in self.crosses:

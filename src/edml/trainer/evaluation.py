@@ -1,11 +1,14 @@
-"""How good predictions are: RMSE, MAE and bias, of all rows and of parts of them."""
+"""How good predictions are: RMSE, MAE and bias, of all rows, of parts of them, and of baselines."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+
+from edml.application import Application
+from edml.trainer.dataset import Examples, hours
 
 Numbers = NDArray[np.float64]
 
@@ -23,7 +26,7 @@ class Score:
     bias: float
 
     def named(self, prefix: str = "") -> dict[str, float]:
-        """The figures by name, ``rows`` among them."""
+        """The figures by name, such as ``<prefix>rmse``."""
         return {
             f"{prefix}rmse": self.rmse,
             f"{prefix}mae": self.mae,
@@ -32,8 +35,47 @@ class Score:
         }
 
 
+@dataclass(frozen=True)
+class Evaluation:
+    """A model on the rows held out: as a whole, by segment, by hour, and beside its baselines."""
+
+    whole: Score
+    baselines: Mapping[str, Score]
+    segments: Mapping[str, Score]
+    hours: Mapping[str, Score]
+
+    def metrics(self) -> dict[str, float]:
+        """All figures by name: ``rmse``, ``baseline.mean.rmse``, ``segment.Queens.bias`` and so on."""
+        return self.whole.named() | dict(self._parts())
+
+    def _parts(self) -> Iterator[tuple[str, float]]:
+        parts = {"baseline": self.baselines, "segment": self.segments, "hour": self.hours}
+        for part, scores in parts.items():
+            for name, found in scores.items():
+                yield from found.named(f"{part}.{name}.").items()
+
+
+def evaluate(
+    application: Application,
+    tested: Examples,
+    predictions: Numbers,
+    baselines: Mapping[str, Numbers],
+) -> Evaluation:
+    """Compare a model's and its baselines' predictions with what came true."""
+    return Evaluation(
+        whole=score(tested.labels, predictions),
+        baselines={name: score(tested.labels, each) for name, each in baselines.items()},
+        segments=_by(tested.features[application.segment], tested.labels, predictions),
+        hours=_by(hours(application, tested.events), tested.labels, predictions),
+    )
+
+
 def score(labels: Numbers, predictions: Numbers) -> Score:
-    """Compare predictions with what came true."""
+    """Compare predictions with labels.
+
+    >>> score(np.array([1.0, 2.0]), np.array([2.0, 3.0]))
+    Score(rows=2, rmse=1.0, mae=1.0, bias=1.0)
+    """
     errors = predictions - labels
     return Score(
         rows=len(errors),
@@ -43,10 +85,9 @@ def score(labels: Numbers, predictions: Numbers) -> Score:
     )
 
 
-def score_by(part: pl.Series, labels: Numbers, predictions: Numbers) -> Mapping[str, Score]:
-    """The same for each value of ``part``, in order."""
-    frame = pl.DataFrame({"part": part, "label": labels, "prediction": predictions})
+def _by(part: pl.Series, labels: Numbers, predictions: Numbers) -> dict[str, Score]:
+    frame = pl.DataFrame({"part": part, "label": labels, "prediction": predictions}).sort("part")
     return {
         str(value): score(group["label"].to_numpy(), group["prediction"].to_numpy())
-        for (value,), group in frame.sort("part").group_by("part", maintain_order=True)
+        for (value,), group in frame.group_by("part", maintain_order=True)
     }

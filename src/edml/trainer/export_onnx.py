@@ -1,4 +1,4 @@
-"""Writes the folded network as an ONNX graph: gathers, two or three matrix products, no one-hots."""
+"""Writes the folded network as an ONNX graph: gathers, a few matrix products, no one-hots."""
 
 from pathlib import Path
 from typing import Any, Final
@@ -59,7 +59,7 @@ class _Drawing:
         self.constants.append(numpy_helper.from_array(value, name))
         return name
 
-    def node(self, operator: str, *inputs: str, to: str | None = None, **attributes: Any) -> str:
+    def node(self, operator: str, *inputs: str, to: str = "", **attributes: Any) -> str:
         output = to or f"{operator.lower()}_{len(self.nodes)}"
         self.nodes.append(helper.make_node(operator, list(inputs), [output], **attributes))
         return output
@@ -92,18 +92,19 @@ def _places(category: Category, drawing: _Drawing) -> str:
     span = consecutive(category)
     axis = drawing.constant(_ints(1))
     if span is None:
-        keys = f"keys_{category.type}s"
+        keys = "keys_strings" if category.type == "string" else "keys_int64s"
+        vocabulary: dict[str, Any] = {keys: list(category.values)}
         found = drawing.node(
             "LabelEncoder",
             category.name,
             domain=_ML,
-            **{keys: list(category.values)},
             values_int64s=list(range(1, len(category.values) + 1)),
             default_int64=0,
+            **vocabulary,
         )
         return drawing.node("Unsqueeze", found, axis)
     low, high = span
-    # Out of vocabulary is 0. One step below the lowest value is 0 already; above the highest is not.
+    # Out of vocabulary is 0, which is one step below the lowest value.
     column = drawing.node("Unsqueeze", category.name, axis)
     below = drawing.constant(np.array(low - 1, np.int64))
     too_high = drawing.node("Greater", column, drawing.constant(np.array(high, np.int64)))
@@ -146,9 +147,7 @@ def _deep(network: Folded, hidden: str, drawing: _Drawing) -> str:
     units = len(network.first.bias) - 1
     wide, deep = f"{network.label}_wide", f"{network.label}_deep"
     drawing.nodes.append(
-        helper.make_node(
-            "Split", [hidden, drawing.constant(_ints(1, units))], [wide, deep], axis=1
-        )
+        helper.make_node("Split", [hidden, drawing.constant(_ints(1, units))], [wide, deep], axis=1)
     )
     *inner, last = network.layers
     active = drawing.node("Relu", deep)

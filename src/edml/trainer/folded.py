@@ -1,9 +1,9 @@
 """The trained network, folded into a few tables: what is exported, whatever the flavour.
 
-An embedding goes straight into the first dense layer, so all that a value of a category can do is add
-one row to that layer. Folding multiplies these rows out once; a prediction then looks rows up and adds
-them. Nothing is one-hot, no embedding is concatenated, and the numbers are those of the network, to
-the rounding.
+An embedding goes straight into the first dense layer, so all that a value of a category can do is
+to add one row to that layer. Folding multiplies these rows out once; a prediction then looks rows
+up and adds them. Nothing is one-hot, no embedding is concatenated, and the numbers are those of the
+network, to the rounding.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from edml.application import Category
 from edml.models.records import Signature, Tensor
-from edml.trainer.encoding import Floats
+from edml.trainer.encoding import Floats, Intervals
 
 Link = Literal["identity", "log"]
 
@@ -35,18 +35,6 @@ class CrossTable:
 
 
 @dataclass(frozen=True)
-class Intervals:
-    """All intervals of all numbers, in a row: how far a number has come through each, from 0 to 1.
-
-    ``owners`` says whose interval each is; it begins at ``lows`` and its width is ``1 / scales``.
-    """
-
-    owners: NDArray[np.int64]
-    lows: Floats
-    scales: Floats
-
-
-@dataclass(frozen=True)
 class Dense:
     """A dense layer: ``kernel`` of shape ``[inputs, units]`` and ``bias`` of ``[units]``."""
 
@@ -56,7 +44,7 @@ class Dense:
 
 @dataclass(frozen=True)
 class Folded:
-    """The network as tables. Its first layer has one column for the wide sum, and one a hidden unit.
+    """The network as tables. Its first layer has a column for the wide sum, and one a hidden unit.
 
     ``rows`` (``[all places, 1 + units]``) holds what each value of each category adds to it, one
     category after the other. ``first`` takes the intervals, then effect and evidence of each cross.

@@ -1,13 +1,13 @@
-"""The wide & deep model: reads its dataset, trains, and is judged on rows that it has not seen.
+"""The wide & deep model: reads its dataset, trains, and keeps its best on rows held back.
 
-The modern ``DNNLinearCombinedRegressor``: the wide part is solved (`edml.trainer.wide`), the deep part
-(`edml.trainer.network`) is learned on top of it, and both are folded into one function from raw, named
-features to the label (`edml.trainer.folded`).
+The modern ``DNNLinearCombinedRegressor``: the wide part is solved (`edml.trainer.wide`), the deep
+part (`edml.trainer.network`) is learned on top of it, and both are folded into one function from
+raw, named features to the label (`edml.trainer.folded`), which is exported with that signature.
 """
 
 import contextlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -16,7 +16,6 @@ from typing import Any, Final
 import keras
 import numpy as np
 import tensorflow as tf
-from keras import ops
 from numpy.typing import NDArray
 
 from edml.application import Application
@@ -24,28 +23,31 @@ from edml.errors import TrainingError
 from edml.trainer.checkpoints import Checkpoints
 from edml.trainer.dataset import Examples
 from edml.trainer.encoding import Encoding, Floats
+from edml.trainer.fitting import EpochEnd, Tell, deviance, optimizer, squared_error
 from edml.trainer.folded import Folded
+from edml.trainer.folding import fold
 from edml.trainer.hyperparameters import Hyperparameters
-from edml.trainer.network import Scaling, WideAndDeep, fold
-from edml.trainer.wide import solve, unseen
-
-Columns = Mapping[str, NDArray[Any]]
+from edml.trainer.network import Scaling, WideAndDeep
+from edml.trainer.wide import Wide, solve, unseen
 
 _STEPS_AT_ONCE: Final = 16
-_WARM_UP_STEPS: Final = 200
-_VALIDATION_BATCH: Final = 8192
-
-
-Tell = Callable[[int, float], None]
-"""Told, after each epoch, how many are done, and the RMSE on the rows held back."""
+_JUDGED_AT_ONCE: Final = 8192
 
 
 @dataclass(frozen=True)
-class Trained:
-    """The network that is to be exported, and the RMSE on the held-back rows after each epoch."""
+class Rows:
+    """What the network takes of some rows, by name, and their labels."""
 
-    network: Folded
-    held_back_rmse: list[float]
+    columns: Mapping[str, NDArray[Any]]
+    labels: Floats
+
+    @property
+    def digest(self) -> str:
+        """A hash of all of it."""
+        found = sha256(self.labels.tobytes())
+        for column in self.columns.values():
+            found.update(column.tobytes())
+        return found.hexdigest()
 
 
 def use_threads(threads: int) -> None:
@@ -56,28 +58,27 @@ def use_threads(threads: int) -> None:
 
 
 def read_dataset(
-    columns: Columns, labels: Floats, *, batch_size: int, epochs: range, seed: int
+    rows: Rows, parameters: Hyperparameters, *, epochs: range, steps: int
 ) -> tf.data.Dataset:
-    """All batches of some epochs, one after the other, each epoch in an order of its own.
+    """Give the first ``steps`` batches of each epoch, each epoch in an order of its own.
 
     The order depends on the seed and the epoch's number alone, so that a training that is resumed
     goes on as it would have.
     """
-    tensors = {name: tf.constant(column) for name, column in columns.items()}
-    answers = tf.constant(labels)
+    columns = {name: tf.constant(column) for name, column in rows.columns.items()}
+    labels = tf.constant(rows.labels)
 
     def shuffled(epoch: Any) -> tf.data.Dataset:
-        order = tf.random.experimental.stateless_shuffle(
-            tf.range(len(labels)), seed=tf.stack([tf.cast(seed, tf.int64), epoch])
-        )
-        return tf.data.Dataset.from_tensor_slices(order).batch(batch_size)
+        seed = tf.stack([tf.cast(parameters.seed, tf.int64), epoch])
+        order = tf.random.experimental.stateless_shuffle(tf.range(len(rows.labels)), seed=seed)
+        return tf.data.Dataset.from_tensor_slices(order).batch(parameters.batch_size).take(steps)
 
-    def rows(places: Any) -> Any:
-        return {name: tf.gather(tensor, places) for name, tensor in tensors.items()}, tf.gather(
-            answers, places
-        )
+    def gathered(places: Any) -> Any:
+        batch = {name: tf.gather(column, places) for name, column in columns.items()}
+        return batch, tf.gather(labels, places)
 
-    return tf.data.Dataset.range(epochs.start, epochs.stop).flat_map(shuffled).map(rows).prefetch(4)
+    numbers = tf.data.Dataset.range(epochs.start, epochs.stop)
+    return numbers.flat_map(shuffled).map(gathered).prefetch(4)
 
 
 def train_and_evaluate(
@@ -85,12 +86,13 @@ def train_and_evaluate(
     examples: Examples,
     parameters: Hyperparameters,
     job_dir: Path,
-    tell: Tell = lambda epochs, rmse: None,
-) -> Trained:
-    """Train on the examples; their last part is held back, to judge each epoch by.
+    tell: Tell,
+) -> Folded:
+    """Train on the examples, but for their last part: on it, each epoch is judged.
 
-    ``job_dir`` takes TensorBoard's logs and the checkpoints; a training that was killed goes on from
-    its last epoch there, and gives the same model as if it had not been.
+    The network of the best epoch is given back. ``job_dir`` takes TensorBoard's logs and the
+    checkpoints; a training that was killed goes on from its last epoch there, and gives the same
+    network as if it had not been.
 
     Raises:
         TrainingError: there are too few rows, or the loss is not a number.
@@ -105,45 +107,14 @@ def train_and_evaluate(
     encoding = Encoding.of(application, learned.features, intervals=parameters.intervals)
     scaling = _scaling(application, learned.labels)
     targets = _targets(scaling, learned.labels)
-    terms = encoding.terms(encoding.indices(learned.features))
-    wide = solve(terms, targets, ridge=parameters.ridge)
-    if not application.deep:
-        return Trained(fold(application, encoding, scaling, wide, None), [])
-    learned_effects = unseen(
-        terms,
-        targets - wide.intercept,
-        folds=parameters.folds,
-        ridge=parameters.ridge,
-        random=np.random.default_rng(parameters.seed),
-    )
-    held_terms = encoding.terms(encoding.indices(held_back.features))
-    held_effects = wide.effects(held_terms), wide.evidence(held_terms)
-    model = WideAndDeep(application, encoding, scaling, wide.intercept, parameters)
-    rmse = _fit(
-        model,
-        (_columns(encoding, learned, *learned_effects), learned.labels.astype(np.float32)),
-        (_columns(encoding, held_back, *held_effects), held_back.labels.astype(np.float32)),
-        parameters,
-        job_dir,
-        tell,
-    )
-    return Trained(fold(application, encoding, scaling, wide, model), rmse)
-
-
-def _columns(
-    encoding: Encoding,
-    examples: Examples,
-    effects: NDArray[np.float64],
-    evidence: NDArray[np.float64],
-) -> Columns:
-    """What the network takes of some rows."""
-    return {
-        "indices": encoding.indices(examples.features),
-        "numbers": encoding.floats(examples.features),
-        "effects": effects.astype(np.float32),
-        # Of the crosses only: a category by itself has evidence enough.
-        "evidence": evidence[:, len(encoding.wide) :].astype(np.float32),
-    }
+    wide = solve(_terms(encoding, learned), targets, ridge=parameters.ridge)
+    towers = []
+    if application.deep:
+        model = WideAndDeep(application, encoding, scaling, wide.intercept, parameters)
+        rows = _rows_to_learn(encoding, learned, targets - wide.intercept, parameters)
+        _fit(model, rows, _rows_to_judge(encoding, held_back, wide), parameters, job_dir, tell)
+        towers = model.towers
+    return fold(application, encoding, scaling, wide, towers)
 
 
 def _scaling(application: Application, labels: NDArray[np.float64]) -> Scaling:
@@ -161,108 +132,85 @@ def _targets(scaling: Scaling, labels: NDArray[np.float64]) -> NDArray[np.float6
     return (linked - scaling.shift) / scaling.scale
 
 
-class _Epochs(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships no types
-    """After each epoch: a checkpoint, and word of it."""
-
-    def __init__(self, checkpoints: Checkpoints, tell: Tell) -> None:
-        super().__init__()
-        self.rmse: list[float] = []
-        self._checkpoints = checkpoints
-        self._tell = tell
-
-    def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
-        """Check the loss, keep the state, and tell."""
-        rmse = float(np.sqrt((logs or {})["val_squared_error"]))
-        if not np.isfinite(rmse):
-            raise TrainingError(
-                f"the loss is not a number after epoch {epoch + 1}",
-                todo="lower --learning-rate, or look for values that are far off",
-            )
-        self.rmse.append(rmse)
-        self._checkpoints.save(epoch + 1)
-        self._tell(epoch + 1, rmse)
+def _terms(encoding: Encoding, examples: Examples) -> list[tuple[NDArray[np.int64], int]]:
+    return encoding.terms(encoding.indices(examples.features))
 
 
-def _fit(
+def _rows_to_learn(
+    encoding: Encoding,
+    examples: Examples,
+    targets: NDArray[np.float64],
+    parameters: Hyperparameters,
+) -> Rows:
+    """Rows whose effects come from wide parts that have not seen them."""
+    effects, evidence = unseen(
+        _terms(encoding, examples),
+        targets,
+        folds=parameters.folds,
+        ridge=parameters.ridge,
+        random=np.random.default_rng(parameters.seed),
+    )
+    return _rows(encoding, examples, effects, evidence)
+
+
+def _rows_to_judge(encoding: Encoding, examples: Examples, wide: Wide) -> Rows:
+    """Rows as they will be served: their effects come from the whole wide part."""
+    terms = _terms(encoding, examples)
+    return _rows(encoding, examples, wide.effects(terms), wide.evidence(terms))
+
+
+def _rows(
+    encoding: Encoding,
+    examples: Examples,
+    effects: NDArray[np.float64],
+    evidence: NDArray[np.float64],
+) -> Rows:
+    columns = {
+        "indices": encoding.indices(examples.features),
+        "numbers": encoding.floats(examples.features),
+        "effects": effects.astype(np.float32),
+        # Of the crosses only: a category by itself has evidence enough.
+        "evidence": evidence[:, len(encoding.wide) :].astype(np.float32),
+    }
+    return Rows(columns, examples.labels.astype(np.float32))
+
+
+def _fit(  # noqa: PLR0913, PLR0917  the model, its rows, how, where, and who is told
     model: WideAndDeep,
-    learned: tuple[Columns, Floats],
-    held_back: tuple[Columns, Floats],
+    learned: Rows,
+    judged: Rows,
     parameters: Hyperparameters,
     job_dir: Path,
     tell: Tell,
-) -> list[float]:
-    """Train for what is left of the epochs; gives back the RMSE on the held-back rows after each."""
-    columns, labels = learned
-    steps = -(-len(labels) // parameters.batch_size)
+) -> None:
+    """Train for the epochs that are left, and give the model the best weights."""
+    batches = -(-len(learned.labels) // parameters.batch_size)
+    at_once = min(_STEPS_AT_ONCE, batches)
+    steps = batches - batches % at_once  # Keras would read on into the next epoch
+    epochs = parameters.passes(len(learned.labels))
     model.compile(
-        optimizer=_optimizer(parameters, steps),
-        loss=_loss(model.scaling, labels),
-        metrics=[keras.metrics.MeanMetricWrapper(_squared_error, name="squared_error")],
-        steps_per_execution=min(_STEPS_AT_ONCE, steps),
+        optimizer=optimizer(parameters, steps * epochs),
+        loss=deviance(model.scaling, learned.labels),
+        metrics=[squared_error()],
+        steps_per_execution=at_once,
     )
-    model({name: column[:1] for name, column in columns.items()})
+    model({name: column[:1] for name, column in learned.columns.items()})
     model.optimizer.build(model.trainable_variables)
-    checkpoints = Checkpoints(job_dir / "checkpoints", _identity(parameters, *learned), model)
+    identity = json.dumps({**asdict(parameters), "rows": learned.digest}, sort_keys=True)
+    checkpoints = Checkpoints(job_dir / "checkpoints", identity, model)
     done = checkpoints.restore()
-    epochs = _Epochs(checkpoints, tell)
     model.fit(
-        read_dataset(
-            columns,
-            labels,
-            batch_size=parameters.batch_size,
-            epochs=range(done, parameters.epochs),
-            seed=parameters.seed,
-        ),
+        read_dataset(learned, parameters, epochs=range(done, epochs), steps=steps),
         initial_epoch=done,
-        epochs=parameters.epochs,
+        epochs=epochs,
         steps_per_epoch=steps,
-        validation_data=held_back,
-        validation_batch_size=_VALIDATION_BATCH,
-        callbacks=[keras.callbacks.TensorBoard(job_dir / "logs", write_graph=False), epochs],
+        validation_data=(judged.columns, judged.labels),
+        validation_batch_size=_JUDGED_AT_ONCE,
+        callbacks=[
+            keras.callbacks.TensorBoard(job_dir / "logs", write_graph=False),
+            EpochEnd(checkpoints, tell),
+        ],
         shuffle=False,  # the dataset has shuffled
         verbose=0,
     )
-    checkpoints.remove()
-    return epochs.rmse
-
-
-def _optimizer(parameters: Hyperparameters, steps: int) -> Any:
-    """AdamW; its rate rises for a while, then falls along a cosine to nearly nothing."""
-    schedule = keras.optimizers.schedules.CosineDecay(
-        parameters.learning_rate / 20,
-        steps * parameters.epochs,
-        warmup_target=parameters.learning_rate,
-        warmup_steps=min(_WARM_UP_STEPS, steps),
-        alpha=0.01,
-    )
-    return keras.optimizers.AdamW(schedule, weight_decay=parameters.weight_decay)
-
-
-def _loss(scaling: Scaling, labels: Floats) -> Callable[[Any, Any], Any]:
-    """The deviance of each tower by itself: Poisson's for positive labels, else the squared error.
-
-    Both are least at the mean, which is what RMSE asks for. Poisson's takes the error to grow with
-    the label, as it does with durations: the few very long ones then do not drown the others.
-    """
-    mean, variance = float(labels.mean()), float(labels.var()) or 1.0
-
-    def poisson(expected: Any, towers: Any) -> Any:
-        return ops.mean(towers - ops.expand_dims(expected, -1) * ops.log(towers), axis=-1) / mean
-
-    def squared(expected: Any, towers: Any) -> Any:
-        return ops.mean(ops.square(ops.expand_dims(expected, -1) - towers), axis=-1) / variance
-
-    return poisson if scaling.link == "log" else squared
-
-
-def _squared_error(labels: Any, towers: Any) -> Any:
-    """The squared error of the towers' mean."""
-    return ops.square(labels - ops.mean(towers, axis=-1))
-
-
-def _identity(parameters: Hyperparameters, columns: Columns, labels: Floats) -> str:
-    """What a checkpoint belongs to: these hyperparameters and these very rows."""
-    digest = sha256(labels.tobytes())
-    for column in columns.values():
-        digest.update(column.tobytes())
-    return json.dumps({**asdict(parameters), "rows": digest.hexdigest()}, sort_keys=True)
+    checkpoints.finish()

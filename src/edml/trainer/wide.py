@@ -22,7 +22,7 @@ _SWEEPS: Final = 8
 
 @dataclass(frozen=True)
 class Wide:
-    """The solved linear model: ``intercept`` and, by term, a weight a place and the rows it rests on."""
+    """The solved linear model: by term, a weight for each place, and the rows that it rests on."""
 
     intercept: float
     weights: tuple[Floats, ...]
@@ -65,7 +65,9 @@ def unseen(
     fold = random.integers(folds, size=len(labels))
     for left_out in range(folds):
         others, own = fold != left_out, fold == left_out
-        wide = solve([(places[others], size) for places, size in terms], labels[others], ridge=ridge)
+        wide = solve(
+            [(places[others], size) for places, size in terms], labels[others], ridge=ridge
+        )
         rows = [(places[own], size) for places, size in terms]
         effects[own] = wide.effects(rows)
         evidence[own] = wide.evidence(rows)
