@@ -1,12 +1,14 @@
 """What every test may ask for."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
 from edml.errors import EdmlError
+from edml.kafka.embedded import EmbeddedLog
 from edml.kafka.embedded.progress import Silence
 from edml.kafka.embedded.rehearsal import install
 
@@ -24,6 +26,25 @@ JARS = Path(os.environ.get("EDML_JARS", PROJECT / ".edml" / "jars"))
 def jars() -> Path:
     """Kafka's jars, fetched once for all runs: those of `edml up` unless EDML_JARS is set."""
     return JARS
+
+
+@pytest.fixture(scope="session")
+def log(jars: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedLog]:
+    """A broker and a registry, shared by the tests: each names topics and groups of its own."""
+    with EmbeddedLog.start(tmp_path_factory.mktemp("edml-home"), jars=jars) as log:
+        yield log
+
+
+@pytest.fixture(scope="session")
+def bootstrap_servers(log: EmbeddedLog) -> str:
+    """The address of the broker."""
+    return log.bootstrap_servers
+
+
+@pytest.fixture(scope="session")
+def registry_url(log: EmbeddedLog) -> str:
+    """The address of the registry."""
+    return log.registry_url
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
