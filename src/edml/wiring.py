@@ -19,6 +19,7 @@ from edml.application import Application, Role
 from edml.component import Step
 from edml.errors import UsageError
 from edml.events import Batch
+from edml.kafka.codec.layout import RecordSchema
 from edml.kafka.codec.schema import avro_schema
 from edml.kafka.governor import ControlTopics, Governor
 from edml.kafka.identity import instance
@@ -174,11 +175,25 @@ class Cluster:
         return ModelsTable(client, self.registry, self.control.models, self.application.name)
 
 
-def cluster(application: str | None = None, partitions: int | None = None) -> Cluster:
+def application(name: str | None = None) -> Application:
+    """The application of this name, or the one that the settings name."""
+    return find_application(name or Settings.read().application)
+
+
+def schemas(app: Application) -> dict[str, RecordSchema]:
+    """The Avro schemas of an application's records, by what they hold."""
+    return {
+        "event": avro_schema(app.event.schema),
+        "outcome": avro_schema(app.outcome.schema),
+        "prediction": prediction_schema(app),
+        "scored": scored_schema(app),
+    }
+
+
+def cluster(name: str | None = None, partitions: int | None = None) -> Cluster:
     """The cluster that the settings name, for an application by its name."""
     settings = Settings.read()
-    found = find_application(application or settings.application)
-    return Cluster(settings, found.prefixed(settings.topic_prefix), partitions)
+    return Cluster(settings, application(name).prefixed(settings.topic_prefix), partitions)
 
 
 @dataclass(frozen=True)

@@ -4,19 +4,16 @@ from importlib.resources import files
 
 import pytest
 
-from edml.apps.taxi import TaxiTripDropoff, TaxiTripPickup, taxi
+from edml.apps.taxi import taxi
 from edml.kafka.codec.layout import RecordSchema
 from edml.kafka.codec.schema import avro_schema, avsc
 from edml.kafka.control import ModelsEntry, ModelsKey
 from edml.models.records import Command, Release
-from edml.scoring.records import Score, scored_schema
-from edml.serving.records import prediction_schema
+from edml.scoring.records import Score
+from edml.wiring import schemas
 
 KEPT = {
-    "edml.apps/taxi.schemas/pickup.avsc": avro_schema(TaxiTripPickup),
-    "edml.apps/taxi.schemas/dropoff.avsc": avro_schema(TaxiTripDropoff),
-    "edml.apps/taxi.schemas/prediction.avsc": prediction_schema(taxi),
-    "edml.apps/taxi.schemas/scored.avsc": scored_schema(taxi),
+    **{f"edml.apps/taxi.schemas/{name}.avsc": each for name, each in schemas(taxi).items()},
     "edml/schemas/models-key.avsc": avro_schema(ModelsKey),
     "edml/schemas/models.avsc": avro_schema(ModelsEntry),
     "edml/schemas/release.avsc": avro_schema(Release),
@@ -34,6 +31,6 @@ def test_the_kept_schema_is_the_derived_one(kept: str) -> None:
 
 def test_every_schema_has_a_record() -> None:
     """What is kept is what Avro calls a record, with a name and a namespace."""
-    schemas: list[RecordSchema] = list(KEPT.values())
-    assert [each["type"] for each in schemas] == ["record"] * len(schemas)
-    assert all(each["name"] and each["namespace"].startswith("edml") for each in schemas)
+    kept: list[RecordSchema] = list(KEPT.values())
+    assert [each["type"] for each in kept] == ["record"] * len(kept)
+    assert all(each["name"] and each["namespace"].startswith("edml") for each in kept)

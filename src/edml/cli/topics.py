@@ -2,6 +2,7 @@
 
 from dataclasses import asdict
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -85,6 +86,31 @@ def create(app: str | None, partitions: int | None, *, as_json: bool) -> None:
         click.echo("\n".join(f"created {name}" for name in created))
     else:
         click.echo("All topics exist, and are as they must be.")
+
+
+@command.command(epilog="\b\nExample:\n  edml topics schemas --app app.py:parcels --write schemas")
+@application_option
+@click.option(
+    "--write",
+    "folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Write them into this folder, one .avsc each, instead of printing them.",
+)
+def schemas(app: str | None, folder: Path | None) -> None:
+    """Show the Avro schemas of an application's records, derived from its classes.
+
+    Keep them beside the application: a change of a class is then a change that a reviewer sees.
+    """
+    from edml import wiring
+    from edml.kafka.codec.schema import avsc
+
+    for name, schema in wiring.schemas(wiring.application(app)).items():
+        if folder is None:
+            click.echo(avsc(schema), nl=False)
+            continue
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{name}.avsc").write_text(avsc(schema), encoding="utf-8")
+        click.echo(f"wrote {folder / name}.avsc")
 
 
 @command.command(
