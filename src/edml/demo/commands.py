@@ -11,6 +11,9 @@ from edml.demo.plan import APPLICATION, Plan
 STREAMS: Final = 2
 """An event and its outcome are two records."""
 
+FLAVOUR: Final = "onnx"
+"""Loaded in a second; TensorFlow's SavedModel lies beside it, and is served as well."""
+
 _APP: Final = ("--app", APPLICATION)
 
 SERVE: Final = ("serve", *_APP)
@@ -43,7 +46,7 @@ class Commands:
 
     def publish(self, number: int) -> tuple[str, ...]:
         """Publish it."""
-        return "publish", str(self.home.model(number)), *_APP
+        return "publish", str(self.home.model(number)), *_APP, "--flavour", FLAVOUR
 
     def replay(self) -> tuple[str, ...]:
         """Let trips happen again; begun again, it goes on where it stopped."""

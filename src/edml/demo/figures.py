@@ -103,7 +103,7 @@ class Figures:
 
     ``predictions`` and ``scored`` count the champion's answers; what was predicted in the shadow is
     told apart in ``served``. ``rate_per_s`` is that of the last seconds, ``mean_rate_per_s`` that
-    between the first and the last event. ``doubled`` counts answers beyond an event's first, and
+    of all seconds in which events were answered. ``doubled`` counts answers beyond an event's first, and
     ``unanswered`` the good events without one.
     """
 

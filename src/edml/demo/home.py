@@ -48,7 +48,7 @@ class Home:
 
     @property
     def environment(self) -> Mapping[str, str]:
-        """The environment of the demo's commands: ours, but for the settings, and a quieter TensorFlow."""
+        """Our environment, but for the settings; TensorFlow is told to say less."""
         kept = {k: v for k, v in os.environ.items() if not k.startswith(ENVIRONMENT_PREFIX)}
         return {**kept, "EDML_CONFIG": str(self._config), "TF_CPP_MIN_LOG_LEVEL": "3"}
 

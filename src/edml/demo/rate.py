@@ -13,14 +13,12 @@ class Rate:
     def __init__(self) -> None:
         self._by_second: Counter[int] = Counter()
         self._first = 0.0
-        self._last = 0.0
 
     def add(self, count: int, at: float) -> None:
         """So many, at this time."""
         if not count:
             return
         self._first = self._first or at
-        self._last = max(self._last, at)
         self._by_second[int(at)] += count
 
     def recent(self, now: float) -> float:
@@ -34,9 +32,8 @@ class Rate:
 
     @property
     def mean(self) -> float:
-        """The rate between the first and the last."""
-        lasted_s = self._last - self._first
-        return self._by_second.total() / lasted_s if lasted_s > 0 else 0.0
+        """The rate in the seconds that have any: a pause does not count."""
+        return self._by_second.total() / max(len(self._by_second), 1)
 
     def _seconds(self, now: float, count: int) -> list[float]:
         this = int(now)
