@@ -75,19 +75,20 @@ def read(application: Application, data: Path | None, span: Span) -> Dataset:
     )
     incomplete = features.missing(application, computed)
     usable = incomplete.is_null()
+    left_out = {**past.dropped, **_counts(judged[_CAUSE]), **_counts(incomplete)}
     if not usable.any():
+        counted = ", ".join(f"{count} {cause}" for cause, count in left_out.items())
         raise TrainingError(
             f"no event of {span} has an outcome that counts",
             where=past.source,
-            todo="choose other months, or look at what was left out: "
-            + (", ".join(f"{count} {cause}" for cause, count in past.dropped.items()) or "nothing"),
+            todo=f"choose another span; left out were: {counted or 'none'}",
         )
     return Dataset(
         Examples(
             events.filter(usable), computed.filter(usable), good.filter(usable)[_LABEL].to_numpy()
         ),
         source=past.source,
-        left_out={**past.dropped, **_counts(judged[_CAUSE]), **_counts(incomplete)},
+        left_out=left_out,
         noted=past.noted,
     )
 
@@ -112,12 +113,16 @@ def _judged(application: Application, past: Past) -> pl.DataFrame:
         event_time.alias(EVENT_TIME), outcome_time.alias(OUTCOME_TIME)
     )
     causes: dict[str, nw.Expr] = {
-        **{cause: ~rule for cause, rule in application.rules.items()},
+        # As in serving, a rule that cannot be told is not met.
+        **{
+            cause: ~nw.coalesce(rule, nw.lit(value=False))
+            for cause, rule in application.rules.items()
+        },
         "the outcome is before the event": waited < nw.lit(timedelta(0)),
         f"the outcome came after more than {outcome.wait}": waited > nw.lit(outcome.wait),
+        f"no {outcome.label}": nw.col(_LABEL).is_null() | nw.col(_LABEL).is_nan(),
         f"{outcome.label} below {low:g} {outcome.unit}": nw.col(_LABEL) < low,
         f"{outcome.label} above {high:g} {outcome.unit}": nw.col(_LABEL) > high,
-        f"no {outcome.label}": nw.col(_LABEL).is_null() | ~nw.col(_LABEL).is_finite(),
     }
     labelled = timed.with_columns(outcome.value.cast(nw.Float64()).alias(_LABEL))
     return labelled.with_columns(

@@ -45,7 +45,7 @@ class Evaluation:
     hours: Mapping[str, Score]
 
     def metrics(self) -> dict[str, float]:
-        """All figures by name: ``rmse``, ``baseline.mean.rmse``, ``segment.Queens.bias`` and so on."""
+        """All figures by name: ``rmse``, ``baseline.mean.rmse``, ``segment.Queens.bias``, …."""
         return self.whole.named() | dict(self._parts())
 
     def _parts(self) -> Iterator[tuple[str, float]]:

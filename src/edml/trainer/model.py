@@ -8,7 +8,7 @@ raw, named features to the label (`edml.trainer.folded`), which is exported with
 import contextlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
@@ -114,6 +114,7 @@ def train_and_evaluate(
         rows = _rows_to_learn(encoding, learned, targets - wide.intercept, parameters)
         _fit(model, rows, _rows_to_judge(encoding, held_back, wide), parameters, job_dir, tell)
         towers = model.towers
+        scaling = _calibrated(model, rows)
     return fold(application, encoding, scaling, wide, towers)
 
 
@@ -125,6 +126,21 @@ def _scaling(application: Application, labels: NDArray[np.float64]) -> Scaling:
     if application.outcome.valid[0] > 0 and application.deep:
         return Scaling("log", 0.0, 1.0)
     return Scaling("identity", float(labels.mean()), float(labels.std()) or 1.0)
+
+
+def _calibrated(model: WideAndDeep, learned: Rows) -> Scaling:
+    """The scaling with which predictions have the mean of the labels they were learned from.
+
+    Dropout lets the towers err on the low side, and so does the mean of logarithms.
+    """
+    towers = model.predict(learned.columns, batch_size=_JUDGED_AT_ONCE, verbose=0)
+    scaling = model.scaling
+    if scaling.link == "identity":
+        missing = float(np.mean(learned.labels) - np.mean(towers))
+    else:
+        predictions = np.exp(np.mean(np.log(towers), axis=1))
+        missing = float(np.log(np.mean(learned.labels) / np.mean(predictions)))
+    return replace(scaling, shift=scaling.shift + missing)
 
 
 def _targets(scaling: Scaling, labels: NDArray[np.float64]) -> NDArray[np.float64]:
