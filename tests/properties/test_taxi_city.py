@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edml.application import Simulation
-from edml.apps.taxi import history, simulate
-from edml.apps.taxi_city import simulated
+from edml.apps.taxi import history
+from edml.apps.taxi_city import simulate, simulated
 from edml.errors import DataError
 
 MONTHS = st.dates(date(2015, 1, 1), date(2030, 12, 31)).map(lambda day: f"{day:%Y-%m}")
@@ -30,7 +30,7 @@ def trips(month: str, world: Simulation) -> pl.DataFrame:
     )
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(month=MONTHS, world=WORLDS)
 def test_every_simulated_trip_could_be_one(month: str, world: Simulation) -> None:
     """In any month, of any seed, trips begin in the month, in order, in zones that there are."""
@@ -44,14 +44,14 @@ def test_every_simulated_trip_could_be_one(month: str, world: Simulation) -> Non
     assert found["passenger_count"].drop_nulls().is_between(0, 6).all()
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(month=MONTHS, world=WORLDS)
 def test_the_same_world_has_the_same_trips(month: str, world: Simulation) -> None:
     """Seed and options determine every trip."""
     assert trips(month, world).equals(trips(month, world))
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=4, deadline=None)
 @given(start=st.dates(date(2018, 1, 1), date(2020, 12, 1)), days=st.integers(1, 40))
 def test_a_trip_does_not_depend_on_the_days_that_are_asked_for(start: date, days: int) -> None:
     """Keys included: what is trained on is what is replayed."""
@@ -82,16 +82,11 @@ def test_a_change_of_regime_empties_the_streets() -> None:
     changed = trips("2020-03", Simulation(per_day=2000, regime_change=change))
     before = pl.col("tpep_pickup_datetime") < pl.lit(change)
     assert changed.filter(before).equals(plain.filter(before))
-    after = changed.filter(~before)["kmh"].median() / plain.filter(~before)["kmh"].median()  # type: ignore[operator]
-    assert 1.35 < after < 1.8
-    shorter = (
-        changed.filter(~before)["minutes"].median() / plain.filter(~before)["minutes"].median()
-    )  # type: ignore[operator]
-    assert 0.6 < shorter < 0.85
+    plain, changed = plain.filter(~before), changed.filter(~before)
+    assert 1.35 < np.median(changed["kmh"]) / np.median(plain["kmh"]) < 1.8
+    assert 0.6 < np.median(changed["minutes"]) / np.median(plain["minutes"]) < 0.85
     zones = [
-        np.bincount(each.filter(~before)["PULocationID"], minlength=266)
-        / each.filter(~before).height
-        for each in (plain, changed)
+        np.bincount(each["PULocationID"], minlength=266) / each.height for each in (plain, changed)
     ]
     assert np.abs(zones[0] - zones[1]).sum() / 2 > 0.15
 
