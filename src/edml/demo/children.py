@@ -48,7 +48,7 @@ class Child:
     def last_lines(self, count: int = LAST_LINES) -> Sequence[str]:
         """What it said last, blank lines and overwritten progress bars left out."""
         text = self.log_file.read_bytes()[-20_000:].decode(errors="replace")
-        said = [line.rsplit("\r", 1)[-1].rstrip() for line in text.splitlines()]
+        said = [line.rsplit("\r", 1)[-1].rstrip() for line in text.split("\n")]
         return [line for line in said if line][-count:]
 
     def check(self) -> None:

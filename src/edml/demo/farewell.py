@@ -9,13 +9,13 @@ from edml.demo.report import Report, VersionReport
 
 def farewell(report: Report, home: Home) -> str:
     """The summary, and commands that work from here."""
-    p50, p99 = report.latency_ms["p50"], report.latency_ms["p99"]
+    p50, p99 = (report.latency_ms[name] or 0.0 for name in ("p50", "p99"))
     versions = "\n".join(_version(each) for each in report.versions)
     return f"""
-{report.events:,} events from data that are {report.data}:
+{report.events:,} events, {_from(report.data)}:
 {report.predictions:,} were predicted, each exactly once; {report.scored:,} have met their outcome;
 {report.dead_letters} were bad on purpose, and are kept as dead letters.
-{report.rate_per_s:.0f} answers a second, half of them after {p50} ms, all but 1% after {p99} ms.
+{report.rate_per_s:.0f} answers a second, half within {p50:.0f} ms, 99 of 100 within {p99:.0f} ms.
 
 {versions}
 
@@ -29,6 +29,10 @@ What the demo wrote is still there. To look around:
   edml topics
   edml down
 """
+
+
+def _from(data: str) -> str:
+    return data if data == "simulated" else f"from {data}"
 
 
 def _version(each: VersionReport) -> str:

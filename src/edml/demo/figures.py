@@ -103,8 +103,8 @@ class Figures:
 
     ``predictions`` and ``scored`` count the champion's answers; what was predicted in the shadow is
     told apart in ``served``. ``rate_per_s`` is that of the last seconds, ``mean_rate_per_s`` that
-    of all seconds in which events were answered. ``doubled`` counts answers beyond an event's first, and
-    ``unanswered`` the good events without one.
+    of all seconds in which events were answered. ``doubled`` counts answers beyond an event's
+    first, and ``unanswered`` the good events without one.
     """
 
     events: int = 0
@@ -129,6 +129,11 @@ class Figures:
     def counts(self) -> tuple[int, ...]:
         """What grows while anything happens."""
         return self.events, self.predictions, self.scored, self.dead_letters, len(self.loaded)
+
+    @property
+    def summed(self) -> int:
+        """How many of the champion's answers the sums hold: in the end, all scored ones."""
+        return sum(each.errors.count for each in self.served if each.role == "champion")
 
     def scored_by(self, version: str) -> int:
         """How many of the version's answers as champion have met their outcome."""

@@ -88,7 +88,7 @@ class Acts:
 
     def _train(self) -> str:
         story, learnt = self.stage.story, self.commands.split.little
-        story.begin("train", f"a first version learns from {learnt}")
+        story.begin("train", f"a first version learns from the trips of {learnt}")
         self.stage.run("train", self.commands.train(1))
         version = self._version(1)
         story.done("train", f"{version} has learnt from {learnt}")
@@ -130,7 +130,7 @@ class Acts:
     def _retrain(self, replay: Child) -> tuple[str, Child]:
         """Train a second version in the background; trips flow, but not for ever."""
         story, learnt = self.stage.story, self.commands.split.more
-        story.begin("retrain", f"a second version learns from {learnt}, in the background")
+        story.begin("retrain", f"a second version learns from those of {learnt}, in the background")
         training = self.stage.children.start("retrain", self.commands.train(2), politely=True)
         self.stage.follow(training, lambda: self.stage.figures.events >= self.plan.pause_at)
         if not training.ended:
@@ -188,7 +188,8 @@ class Rest:
         self._since_s = 0.0
 
     def reached(self, figures: Figures, now_s: float) -> bool:
-        """Whether every good event is answered, and nothing has changed for `SETTLED_S`."""
+        """Whether all that is answered and scored has been, and nothing changes any more."""
         if figures.counts != self._counts:
             self._counts, self._since_s = figures.counts, now_s
-        return figures.unanswered == 0 and now_s - self._since_s >= SETTLED_S
+        complete = figures.unanswered == 0 and figures.summed == figures.scored
+        return complete and now_s - self._since_s >= SETTLED_S

@@ -35,6 +35,7 @@ KIND_STYLES: Final = {
     "dead letter": "red",
 }
 BLOCKS: Final = "▁▂▃▄▅▆▇█"
+POINTS: Final = 30
 ROWS_OF_FRAME: Final = 12
 """The rows that are always there: title, stages, notes, figures, headings, and what parts them."""
 
@@ -155,6 +156,7 @@ def _version_table(figures: Figures, topics: Topics, *, wide: bool) -> Table:
         table.add_column(heading, justify="right", no_wrap=True)
     if wide:
         table.add_column(f"RMSE of the last 1,000, {topics.unit}", no_wrap=True, width=34)
+    among = [point for each in figures.served for point in each.trend[-POINTS:]]
     for each in figures.served:
         errors = each.errors
         row = [
@@ -165,7 +167,9 @@ def _version_table(figures: Figures, topics: Topics, *, wide: bool) -> Table:
             Text(_number(errors.mae)),
             Text(_number(errors.bias, signed=True)),
         ]
-        table.add_row(*row, *([Text(sparkline(each.trend[-30:]), "cyan")] if wide else []))
+        table.add_row(
+            *row, *([Text(sparkline(each.trend[-POINTS:], among), "cyan")] if wide else [])
+        )
     return table
 
 
@@ -246,15 +250,13 @@ def local_time(at: datetime) -> str:
     return f"{at.astimezone():%H:%M:%S}"
 
 
-def sparkline(values: Sequence[float]) -> str:
-    """Values as blocks, the lowest one lowest; empty for none.
+def sparkline(values: Sequence[float], among: Sequence[float]) -> str:
+    """Values as blocks, on a scale from the lowest to the highest of the values ``among``.
 
-    >>> sparkline([1.0, 2.0, 3.0])
-    '▁▅█'
+    >>> sparkline([1.0, 2.0], [1.0, 2.0, 3.0])
+    '▁▅'
     """
-    if not values:
-        return ""
-    low, high = min(values), max(values)
+    low, high = min(among, default=0.0), max(among, default=0.0)
     top = len(BLOCKS) - 1
     return "".join(
         BLOCKS[round((value - low) / (high - low) * top) if high > low else 0] for value in values
