@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 
@@ -11,27 +11,52 @@ from edml.scoring.rule import Rule
 from edml.scoring.watermark import NEVER
 
 
+class Silence(NamedTuple):
+    """What the clock closed in one partition while nothing came, ahead of the records.
+
+    Records at the ``predictions`` or ``outcomes`` offset and after came after it: they meet nothing
+    that is ``before`` that time.
+    """
+
+    before: int
+    predictions: int
+    outcomes: int
+
+
 @dataclass(frozen=True)
 class Bounds:
-    """The rule and the instant, in µs, and two times for each partition number.
+    """The rule, the instant in µs, and by partition number what was closed.
 
-    What is before ``closed`` does not count. What is before ``silent`` was closed by the clock, in
-    a silence, and is not remembered either. (What records have closed may be remembered or not:
-    nothing that is not too late can meet it.)
+    What is before ``closed`` is not counted any more. ``silent`` is the time of the last silence,
+    ``since_predictions`` and ``since_outcomes`` are its offsets. (What the records have closed
+    needs no such care: nothing that is not too late can meet it.)
     """
 
     rule: Rule
     now: int
     closed: Integers
     silent: Integers
+    since_predictions: Integers
+    since_outcomes: Integers
 
     @classmethod
     def of(
-        cls, rule: Rule, now: int, closed: Mapping[int, int], silent: Mapping[int, int], most: int
+        cls,
+        rule: Rule,
+        now: int,
+        closed: Mapping[int, int],
+        silences: Mapping[int, Silence],
+        most: int,
     ) -> Self:
         """The bounds with all partition numbers up to ``most``, at least."""
-        largest = max([most, *closed, *silent])
-        return cls(rule, now, by_number(closed, largest), by_number(silent, largest))
+        largest = max([most, *closed, *silences])
+        columns = (
+            {p: silence[place] for p, silence in silences.items()}
+            for place in range(len(Silence._fields))
+        )
+        return cls(
+            rule, now, by_number(closed, largest), *(by_number(each, largest) for each in columns)
+        )
 
 
 def by_number(times: Mapping[int, int], largest: int) -> Integers:

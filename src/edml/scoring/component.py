@@ -11,8 +11,8 @@ from edml.application import EVENT_TIME, Application, fields_of
 from edml.component import Step
 from edml.events import PARTITION, Batch, Outputs, TopicPartition
 from edml.scoring import sums
-from edml.scoring.bounds import Bounds, by_number
-from edml.scoring.intake import COUNTS, OPENS, TIME, Input, Side, integers, take
+from edml.scoring.bounds import Bounds, Silence, by_number
+from edml.scoring.intake import AFTER, COUNTS, OPENS, TIME, Input, Side, integers, take
 from edml.scoring.matching import judge, match, scored
 from edml.scoring.publication import scores, something_to_tell
 from edml.scoring.rows import Flags, Rows
@@ -22,7 +22,8 @@ from edml.scoring.watermark import NEVER, Watermark
 from edml.serving import records as served
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_FLAGS: Final = (PARTITION, TIME, COUNTS, OPENS)
+_SIDES: Final = ("predictions", "outcomes")
+_FLAGS: Final = (PARTITION, TIME, AFTER, COUNTS, OPENS)
 
 
 @dataclass(frozen=True)
@@ -30,16 +31,16 @@ class Scores:
     """The state of scoring; all its parts are immutable, and share what has not changed.
 
     ``closed`` is, by partition, the time before which nothing counts any more: it moves on only
-    when all sums are published. ``silent`` is what of it the clock has closed in a silence, ahead
-    of the records. ``published`` is the watermark that readers know. ``until`` holds the offsets up
-    to which records of a restored partition are only read again.
+    when all sums are published. ``silences`` says what of it the clock has closed, ahead of the
+    records. ``published`` is the watermark that readers know. ``until`` holds the offsets up to
+    which records of a restored partition are only read again.
     """
 
     predictions: Side
     outcomes: Side
     sums: Sums
     closed: Mapping[int, int] = field(default_factory=dict)
-    silent: Mapping[int, int] = field(default_factory=dict)
+    silences: Mapping[int, Silence] = field(default_factory=dict)
     published: Mapping[int, int] = field(default_factory=dict)
     until: Mapping[TopicPartition, int] = field(default_factory=dict)
     positions: Mapping[TopicPartition, int] = field(default_factory=dict)
@@ -76,15 +77,15 @@ class Scoring:
         """Match what is new, add it up, and publish what is due."""
         bounds = self._bounds(state, batch, now)
         predictions, outcomes = (
-            take(batch.frames.get(of.topic), of, side, bounds)
-            for of, side in (
-                (self._predictions, state.predictions),
-                (self._outcomes, state.outcomes),
+            take(batch.frames.get(of.topic), of, side, since, bounds)
+            for of, side, since in (
+                (self._predictions, state.predictions, bounds.since_predictions),
+                (self._outcomes, state.outcomes, bounds.since_outcomes),
             )
         )
         known = state.predictions.rows.add(predictions.fresh)
         pairs = match(known, state.outcomes.rows, (predictions, outcomes), bounds)
-        facts = [sums.of_predictions(predictions), sums.of_outcomes(outcomes)]
+        facts = [*sums.of_predictions(predictions), *sums.of_outcomes(outcomes)]
         frames: dict[str, pl.DataFrame] = {}
         if pairs is not None:
             verdicts = judge(self._application, pairs)
@@ -94,7 +95,7 @@ class Scoring:
             state,
             predictions=Side(known, predictions.watermarks),
             outcomes=Side(state.outcomes.rows.add(outcomes.fresh), outcomes.watermarks),
-            sums=state.sums.add(facts, self._rule.window),
+            sums=state.sums.add(facts, bounds),
             positions={**state.positions, **batch.positions},
         )
         waited = self._wait(state, moved, batch, bounds.now)
@@ -120,7 +121,7 @@ class Scoring:
             outcomes=side(state.outcomes),
             sums=state.sums.keep(ours),
             closed={p: each for p, each in state.closed.items() if p in partitions},
-            silent={p: each for p, each in state.silent.items() if p in partitions},
+            silences={p: each for p, each in state.silences.items() if p in partitions},
             published={p: each for p, each in state.published.items() if p in partitions},
             until={tp: each for tp, each in state.until.items() if tp.partition in partitions},
             positions={
@@ -133,16 +134,18 @@ class Scoring:
         if not note:
             return state
         until = {
-            TopicPartition(of.topic, partition): note[name]
-            for name, of in (("predictions", self._predictions), ("outcomes", self._outcomes))
+            place: note[name]
+            for name, place in zip(_SIDES, self._places(partition), strict=True)
             if name in note
         }
+        known = [note[f"silence_{name}"] for name in Silence._fields if f"silence_{name}" in note]
+        silence = Silence(*known) if known else None
         return replace(
             state,
             predictions=_restored(state.predictions, partition, note, "predictions_idle"),
             outcomes=_restored(state.outcomes, partition, note, "outcomes_idle"),
             closed={**state.closed, partition: note["closed"]},
-            silent={**state.silent, partition: note.get("silent", NEVER)},
+            silences={**state.silences, partition: silence} if silence else state.silences,
             until={**state.until, **until},
             positions={**state.positions, **until},
         )
@@ -151,9 +154,17 @@ class Scoring:
         """The same: versions share what they have in common, and nothing is kept for older ones."""
         return state
 
+    def _places(self, partition: int) -> tuple[TopicPartition, TopicPartition]:
+        """The partition of both inputs."""
+        return (
+            TopicPartition(self._predictions.topic, partition),
+            TopicPartition(self._outcomes.topic, partition),
+        )
+
     def _bounds(self, state: Scores, batch: Batch, now: datetime) -> Bounds:
-        most = max((_largest(frame[PARTITION]) for frame in batch.frames.values()), default=0)
-        return Bounds.of(self._rule, _microseconds(now), state.closed, state.silent, most)
+        new = [_largest(frame[PARTITION]) for frame in batch.frames.values()]
+        most = max([*new, *state.predictions.watermarks, *state.outcomes.watermarks], default=0)
+        return Bounds.of(self._rule, _microseconds(now), state.closed, state.silences, most)
 
     def _wait(self, before: Scores, state: Scores, batch: Batch, now: int) -> Scores:
         """The watermarks with what the wall clock adds to those of idle partitions."""
@@ -199,7 +210,11 @@ class Scoring:
         if closed == state.closed:
             return state
         by_records = {p: self._rule.horizon(each) for p, each in _latest(state).items()}
-        silent = {p: each for p, each in moved.items() if each > by_records[p]}
+        silences = {
+            p: Silence(each, *(state.positions.get(place, 0) for place in self._places(p)))
+            for p, each in moved.items()
+            if each > max(by_records[p], state.closed.get(p, NEVER))
+        }
         oldest = by_number(closed, max(closed))
 
         def alive(rows: pl.DataFrame) -> Flags:
@@ -218,7 +233,7 @@ class Scoring:
             outcomes=side(state.outcomes),
             sums=state.sums.since(oldest),
             closed=closed,
-            silent={**state.silent, **silent},
+            silences={**state.silences, **silences},
         )
 
     def _rewind(self, state: Scores) -> dict[TopicPartition, int]:
@@ -235,17 +250,13 @@ class Scoring:
 
     def _note(self, state: Scores, now: int) -> dict[int, dict[str, int]]:
         """What the records since the rewind do not tell."""
-        sides = (
-            ("predictions", self._predictions, state.predictions),
-            ("outcomes", self._outcomes, state.outcomes),
-        )
+        sides = (state.predictions, state.outcomes)
         note: dict[int, dict[str, int]] = {}
         for partition in sorted({each.partition for each in state.positions}):
             told = {"closed": state.closed.get(partition, NEVER), "at": now}
-            if partition in state.silent:
-                told["silent"] = state.silent[partition]
-            for name, of, side in sides:
-                place = TopicPartition(of.topic, partition)
+            if partition in state.silences:
+                told |= {f"silence_{k}": v for k, v in state.silences[partition]._asdict().items()}
+            for name, place, side in zip(_SIDES, self._places(partition), sides, strict=True):
                 if place in state.positions:
                     told[name] = state.positions[place]
                 watermark = side.watermarks.get(partition, Watermark())

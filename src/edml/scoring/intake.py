@@ -15,13 +15,16 @@ from edml.events import OFFSET, PARTITION, TIMESTAMP, Rejected
 from edml.scoring.bounds import Bounds
 from edml.scoring.rows import Chunk, Flags, Integers, Rows
 from edml.scoring.rule import Rule
-from edml.scoring.watermark import Watermark
+from edml.scoring.watermark import NEVER, Watermark
 
 TIME: Final = "_time"
 """Column: the record's event time in µs."""
 
+AFTER: Final = "_after"
+"""Column: whether the record came after the last silence."""
+
 COUNTS: Final = "_counts"
-"""Column: whether the record counts, that is, neither repeats another nor is too late."""
+"""Column: whether the record counts, and does not repeat another."""
 
 OPENS: Final = "_opens"
 """Column: whether the record is the first of its key."""
@@ -58,42 +61,47 @@ class Side:
 class Intake:
     """What became of new records.
 
-    ``fresh`` holds the records that are kept, flagged, and None stands for none; ``repeats`` tells
-    which of them repeat another one.
+    ``fresh`` holds the records that are kept, flagged; None stands for none.
     """
 
     fresh: Chunk | None
     watermarks: Mapping[int, Watermark]
-    repeats: Flags = field(default_factory=lambda: np.empty(0, dtype=np.bool_))
     rejected: tuple[Rejected, ...] = ()
 
 
-def take(records: pl.DataFrame | None, of: Input, side: Side, bounds: Bounds) -> Intake:
-    """Judge new records of one input, in the order of the log within each partition."""
+def take(
+    records: pl.DataFrame | None, of: Input, side: Side, since: Integers, bounds: Bounds
+) -> Intake:
+    """Judge new records of one input, in the order of the log within each partition.
+
+    ``since`` is, by partition number, the offset of the first record after the last silence.
+    """
     if records is None or records.is_empty():
         return Intake(None, side.watermarks)
     usable, unusable = _usable(records, of, bounds.rule)
     if usable.is_empty():
         return Intake(None, side.watermarks, rejected=_rejected(of, unusable))
     before, watermarks = _watermarks(usable, side.watermarks, bounds)
-    closed = bounds.closed[integers(usable, PARTITION)]
-    times = integers(usable, TIME)
-    oldest = before - bounds.rule.lateness
-    kept = rows_where(usable, times >= oldest)
+    partitions = integers(usable, PARTITION)
+    after = integers(usable, OFFSET) >= since[partitions]
+    silent = np.where(after, bounds.silent[partitions], NEVER)
+    oldest = np.maximum(before - bounds.rule.lateness, silent)
+    on_time = integers(usable, TIME) >= oldest
+    kept = rows_where(usable.hstack([pl.Series(AFTER, after)]), on_time)
     fresh = Chunk.of(kept, of.key)
     repeats, opens = _repeats(fresh, of, side.rows, bounds)
-    past = (times < closed)[times >= oldest]
-    counts = ~(repeats | past)
-    flagged = kept[[*of.columns, PARTITION, TIME]].hstack(
-        [pl.Series(COUNTS, counts), pl.Series(OPENS, opens & counts)]
-    )
-    too_late = _too_late(usable, np.maximum(oldest, closed))
+    flags = [pl.Series(COUNTS, ~repeats), pl.Series(OPENS, opens & ~repeats)]
     return Intake(
-        fresh=fresh.holding(flagged),
+        fresh=fresh.holding(kept[[*of.columns, PARTITION, TIME, AFTER]].hstack(flags)),
         watermarks=watermarks,
-        repeats=repeats & ~past,
-        rejected=_rejected(of, unusable, too_late),
+        rejected=_rejected(of, unusable, _too_late(usable, oldest)),
     )
+
+
+def met(older: Integers, partitions: Integers, after: Flags, bounds: Bounds) -> Flags:
+    """Whether records could meet older ones: not across a silence that has closed these."""
+    could: Flags = ~after | (older >= bounds.silent[partitions])
+    return could
 
 
 def _rejected(of: Input, *frames: pl.DataFrame | None) -> tuple[Rejected, ...]:
@@ -191,7 +199,7 @@ def _repeats(fresh: Chunk, of: Input, known: Rows, bounds: Bounds) -> tuple[Flag
         near = (
             (partitions == integers(old, PARTITION))
             & (apart <= bounds.rule.reach)
-            & (integers(old, TIME) >= bounds.silent[partitions])
+            & met(integers(old, TIME), partitions, new.get_column(AFTER).to_numpy(), bounds)
         )
         if of.source is None or of.role is None:
             repeats[place[near]] = True
@@ -207,7 +215,7 @@ def _earlier(
     fresh: Chunk, of: Input, known: Rows
 ) -> Sequence[tuple[Integers, pl.DataFrame, pl.DataFrame]]:
     """New records beside earlier ones of the same key: among the known, then among the new."""
-    columns = [PARTITION, TIME, *(each for each in (of.source, of.role) if each is not None)]
+    columns = [PARTITION, TIME, AFTER, *(each for each in (of.source, of.role) if each is not None)]
     told = fresh.frame[columns]
     pairs = []
     place, old = known.find(fresh.keys, columns)

@@ -10,7 +10,7 @@ from edml.application import EVENT_TIME, OUTCOME_TIME, Application
 from edml.events import PARTITION
 from edml.scoring import records
 from edml.scoring.bounds import Bounds
-from edml.scoring.intake import COUNTS, TIME, Intake, integers, rows_where
+from edml.scoring.intake import AFTER, COUNTS, TIME, Intake, integers, met, rows_where
 from edml.scoring.records import scored_dtypes
 from edml.scoring.rows import Chunk, Flags, Rows
 from edml.scoring.rule import Rule
@@ -36,7 +36,7 @@ def match(
     """The pairs that new predictions and outcomes make, with each other and with what is known.
 
     ``predictions`` holds the new ones already, ``outcomes`` does not hold its own yet: so each pair
-    is found once. Pairs of events that do not count any more are left out.
+    is found once.
     """
     predicted, answered = (each.fresh for each in new)
     first = None if answered is None else _beside_new_outcomes(predictions, answered)
@@ -66,11 +66,12 @@ def _belonging(pairs: Pairs, bounds: Bounds) -> Pairs:
     partitions = integers(event, PARTITION)
     times = integers(event, TIME)
     lag = integers(outcome, TIME) - times
+    after = event.get_column(AFTER).to_numpy() | outcome.get_column(AFTER).to_numpy()
     belongs: Flags = (
         (partitions == integers(outcome, PARTITION))
         & (lag >= 0)
         & (lag <= bounds.rule.reach)
-        & (times >= bounds.closed[partitions])
+        & met(times, partitions, after, bounds)
         & event.get_column(COUNTS).to_numpy()
         & outcome.get_column(COUNTS).to_numpy()
     )

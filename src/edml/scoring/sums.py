@@ -9,6 +9,7 @@ import numpy.typing as npt
 import polars as pl
 
 from edml.events import PARTITION
+from edml.scoring.bounds import Bounds
 from edml.scoring.intake import COUNTS, OPENS, TIME, Intake, integers, rows_where
 from edml.scoring.matching import Verdicts
 from edml.scoring.rows import Integers
@@ -78,12 +79,15 @@ class Sums:
         """Whether readers do not know all."""
         return bool(self.facts) or not self.added.is_empty()
 
-    def add(self, facts: Sequence[pl.DataFrame], window: int) -> Self:
-        """These sums and some facts more, for windows of so many µs."""
-        new = [each for each in facts if each.height]
+    def add(self, facts: Sequence[pl.DataFrame], bounds: Bounds) -> Self:
+        """These sums and some facts more; what is of closed windows was counted once already."""
+        still_open = [
+            integers(each, TIME) >= bounds.closed[integers(each, PARTITION)] for each in facts
+        ]
+        new = [rows_where(*each) for each in zip(facts, still_open, strict=True) if each[1].any()]
         waiting = self.waiting + sum(each.height for each in new)
         grown = replace(self, facts=(*self.facts, *new), waiting=waiting)
-        return grown if waiting < MANY else grown.summed(window)
+        return grown if waiting < MANY else grown.summed(bounds.rule.window)
 
     def summed(self, window: int) -> Self:
         """The same sums, with all facts added up."""
@@ -133,12 +137,12 @@ class Sums:
         )
 
 
-def of_predictions(taken: Intake) -> pl.DataFrame:
+def of_predictions(taken: Intake) -> list[pl.DataFrame]:
     """What new predictions count for, in the window of their event."""
     return _of_records(taken, _PREDICTIONS, named=True)
 
 
-def of_outcomes(taken: Intake) -> pl.DataFrame:
+def of_outcomes(taken: Intake) -> list[pl.DataFrame]:
     """What new outcomes count for, in the window of their own time."""
     return _of_records(taken, _OUTCOMES, named=False)
 
@@ -160,13 +164,12 @@ def of_verdicts(verdicts: Verdicts) -> list[pl.DataFrame]:
     ]
 
 
-def _of_records(taken: Intake, what: int, *, named: bool) -> pl.DataFrame:
+def _of_records(taken: Intake, what: int, *, named: bool) -> list[pl.DataFrame]:
     if taken.fresh is None:
-        return pl.DataFrame()
+        return []
     frame = taken.fresh.frame
     counts = frame.get_column(COUNTS).to_numpy()
-    facts = _facts(frame, np.where(counts, what, _DUPLICATES), named=named)
-    return rows_where(facts, counts | taken.repeats)
+    return [_facts(frame, np.where(counts, what, _DUPLICATES), named=named)]
 
 
 def _facts(
