@@ -1,10 +1,14 @@
 """``edml score``: join predictions with what really happened."""
 
-from typing import Literal
-
 import click
 
-from edml.cli.options import application_option
+from edml.cli.options import (
+    Guarantee,
+    application_option,
+    guarantee_option,
+    partitions_option,
+    verbose_option,
+)
 from edml.cli.running import log_to_terminal, stopped_by_signals
 
 
@@ -12,24 +16,14 @@ from edml.cli.running import log_to_terminal, stopped_by_signals
     epilog="""\b
 Example:
   edml score --app taxi
-  edml score --app path/to/app.py:parcels --guarantee at_least_once"""
+  edml score --app path/to/app.py:parcels"""
 )
 @application_option
-@click.option(
-    "--guarantee",
-    type=click.Choice(["exactly_once", "at_least_once"]),
-    default="exactly_once",
-    show_default=True,
-    help="at_least_once is sooner, and may score twice after a failure.",
-)
-@click.option("--partitions", type=click.IntRange(1), help="Of topics that have to be created.")
-@click.option("-v", "--verbose", is_flag=True, help="Log every batch.")
+@guarantee_option
+@partitions_option
+@verbose_option
 def command(
-    app: str | None,
-    guarantee: Literal["exactly_once", "at_least_once"],
-    partitions: int | None,
-    *,
-    verbose: bool,
+    app: str | None, guarantee: Guarantee, partitions: int | None, *, verbose: bool
 ) -> None:
     """Join predictions with outcomes, and add up the errors of each model by window.
 

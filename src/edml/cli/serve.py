@@ -1,10 +1,14 @@
 """``edml serve``: predict events as they come."""
 
-from typing import Literal
-
 import click
 
-from edml.cli.options import application_option
+from edml.cli.options import (
+    Guarantee,
+    application_option,
+    guarantee_option,
+    partitions_option,
+    verbose_option,
+)
 from edml.cli.running import log_to_terminal, stopped_by_signals
 
 
@@ -15,21 +19,11 @@ Example:
   edml serve --app path/to/app.py:parcels --guarantee at_least_once"""
 )
 @application_option
-@click.option(
-    "--guarantee",
-    type=click.Choice(["exactly_once", "at_least_once"]),
-    default="exactly_once",
-    show_default=True,
-    help="at_least_once answers sooner, and may answer twice after a failure.",
-)
-@click.option("--partitions", type=click.IntRange(1), help="Of topics that have to be created.")
-@click.option("-v", "--verbose", is_flag=True, help="Log every batch.")
+@guarantee_option
+@partitions_option
+@verbose_option
 def command(
-    app: str | None,
-    guarantee: Literal["exactly_once", "at_least_once"],
-    partitions: int | None,
-    *,
-    verbose: bool,
+    app: str | None, guarantee: Guarantee, partitions: int | None, *, verbose: bool
 ) -> None:
     """Predict every event with the champion, and in its shadow with the challenger.
 
