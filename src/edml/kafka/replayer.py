@@ -20,6 +20,9 @@ TIMEOUT_S: Final = 15.0
 RETRY_FOR_S: Final = 60.0
 RETRY_EVERY_S: Final = 0.05
 ATTEMPTS: Final = 3
+ERRORS_ONLY: Final = 3
+"""What librdkafka tells on standard error (syslog's levels): what it retries is no news."""
+
 TODO: Final = "run the replay again: it goes on where it stopped"
 
 
@@ -35,9 +38,17 @@ class Replayer:
         self._encoders = encoders
         self._topic = topic
         self._undelivered: list[ck.KafkaError] = []
-        self._group = ck.Consumer({**client, "group.id": group, "enable.auto.commit": False})
+        self._group = ck.Consumer(
+            {
+                "log_level": ERRORS_ONLY,
+                **client,
+                "group.id": group,
+                "enable.auto.commit": False,
+            }
+        )
         self._producer = ck.Producer(
             {
+                "log_level": ERRORS_ONLY,
                 "transaction.timeout.ms": 10_000,
                 **client,
                 "enable.idempotence": True,
@@ -123,5 +134,9 @@ class Replayer:
 def _refused(error: ck.KafkaException) -> LogError:
     cause: ck.KafkaError = error.args[0]
     if cause.fatal():
-        return LogError(f"the same replay was started elsewhere and goes on there: {cause.str()}")
+        return LogError(
+            "the same replay was started elsewhere and goes on there, or this process was suspended"
+            f" in the middle of a write: {cause.str()}",
+            todo="if nothing else writes it, run it again: it goes on where it stopped",
+        )
     return LogError(f"the log does not take the replay's records: {cause.str()}", todo=TODO)

@@ -19,7 +19,7 @@ LONGEST_WAIT_S: Final = 0.1
 """How soon somebody's wish is noticed."""
 
 SUSPENDED_S: Final = 2.0
-"""Who sleeps so much longer than asked was suspended: the replay goes on where it was."""
+"""Where a turn of the loop takes so long, the process was suspended: it goes on where it was."""
 
 Wish = Literal["go on", "pause or go on", "stop"]
 
@@ -86,8 +86,13 @@ def run(
 ) -> Done:
     """Write each record when it is due, until somebody stops it; give back how far it came."""
     plan, pacer, done = replay.plan, replay.pacer, replay.done
+    last_s = clock_s()
     while True:
-        end = min(pacer.due(clock_s()), done.records + MOST_AT_ONCE)
+        now_s = clock_s()
+        if now_s - last_s > SUSPENDED_S:
+            pacer = pacer.later_by(now_s - last_s)
+        last_s = now_s
+        end = min(pacer.due(now_s), done.records + MOST_AT_ONCE)
         if end > done.records:
             records = plan.records(done.records, end, since=done.since)
             done = done._replace(records=end)
@@ -95,12 +100,7 @@ def run(
         controls.show(done, paused=pacer.paused)
         if done.records == len(plan):
             return done
-        asleep_s = clock_s()
-        wait_s = _bounded(pacer.wait_s(done.records, asleep_s))
-        wish = controls.wait(wait_s)
-        overslept_s = clock_s() - asleep_s - wait_s
-        if overslept_s > SUSPENDED_S:
-            pacer = pacer.later_by(overslept_s)
+        wish = controls.wait(_bounded(pacer.wait_s(done.records, clock_s())))
         if wish == "stop":
             return done
         if wish == "pause or go on":
