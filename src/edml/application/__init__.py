@@ -98,8 +98,8 @@ class Application:
     apart. ``lookups`` are small tables that ``features`` may join. ``window`` is the width of the
     windows in which errors are added up. Records may arrive out of order by ``lateness``; an event
     time may be ``ahead`` of the clock by that much (a replay runs ahead of it). ``retention`` is
-    how long events stay on the log: never less than the wait. ``topic_prefix`` stands before the
-    name of each topic.
+    how long events stay on the log: long enough to score them again. ``topic_prefix`` stands before
+    the name of each topic.
     """
 
     name: str
@@ -191,10 +191,12 @@ class Application:
         for name in ("lateness", "ahead"):
             if getattr(self, name) < timedelta(0):
                 raise DeclarationError(f"{name} is {getattr(self, name)!r}: expected zero or more")
-        if self.retention < self.outcome.wait + self.lateness:
+        # What a restart of scoring reads again: two spans of what may still meet, and the lateness.
+        needed = 2 * self.outcome.wait + 3 * self.lateness
+        if self.retention < needed:
             raise DeclarationError(
-                f"retention is {self.retention}: expected no less than the outcome's wait plus the "
-                f"lateness ({self.outcome.wait + self.lateness})"
+                f"retention is {self.retention}: expected no less than twice the outcome's wait "
+                f"plus three times the lateness ({needed}), and the downtime that is allowed"
             )
 
     def _check_label(self) -> None:

@@ -18,6 +18,7 @@ import fsspec
 
 from edml.application import Application
 from edml.errors import DataError, EdmlError, UsageError
+from edml.settings import Settings
 from edml.trainer.hyperparameters import Hyperparameters
 from edml.trainer.span import Span, day_after, first_day
 from edml.trainer.training import Job, run
@@ -32,7 +33,12 @@ Example:
   python -m edml.trainer.task --bucket gs://city --pattern 'trips/yellow_*.parquet' \\
       --from 2018-01 --to 2019-11 --output-dir gs://city/model --job-dir /tmp/job""",
 )
-@click.option("--app", default="taxi", help="An installed application, or package.module:name.")
+@click.option(
+    "--app",
+    default=lambda: Settings.read().application,
+    show_default="that of the settings",
+    help="An installed application, or package.module:name.",
+)
 @click.option("--bucket", help="The folder or URI below which history lies; without, simulated.")
 @click.option("--pattern", default="*", help="Which files of the bucket are history.")
 @click.option("--from", "start", required=True, help="The first month or day to learn from.")
