@@ -1,3 +1,4 @@
+import os
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -224,3 +225,20 @@ def test_the_application_reads_simulated_trips_when_there_are_none() -> None:
     past = taxi.history(None, date(2019, 11, 28), date(2019, 11, 29))
     assert past.source.startswith("simulated city")
     assert past.frame["pickup_local"].dt.date().unique().to_list() == [date(2019, 11, 28)]
+
+
+SOURCES = [None, *(Path(folder) for folder in [os.environ.get("EDML_DATA")] if folder)]
+"""The simulated city and, where this machine has some, real trips."""
+
+
+@pytest.mark.parametrize("data", SOURCES)
+def test_most_trips_of_a_month_count(data: Path | None) -> None:
+    """Of simulated trips and of real ones, few are left out, and 97% last 1 to 180 minutes."""
+    months = ["2019-11"] if data is None else [each.stem[-7:] for each in data.glob("yellow_*-*")]
+    first = date.fromisoformat(f"{min(months)}-01")
+    past = history(data, first, first + timedelta(days=28))
+    minutes = (past.frame["dropoff_at"] - past.frame["pickup_at"]).dt.total_seconds() / 60
+    assert past.frame["pickup_at"].is_sorted()
+    assert past.frame["uuid"].is_unique().all()
+    assert sum(past.dropped.values()) < 0.01 * past.frame.height
+    assert minutes.is_between(1, 180).sum() > 0.97 * past.frame.height
