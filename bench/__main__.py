@@ -1,0 +1,81 @@
+"""`python -m bench`: measures edml beside its peers; writes ``build/bench.json`` and ``.md``."""
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import click
+
+from bench.circumstances import circumstances
+from bench.peers.peer import ROOT
+from bench.plan import FULL, QUICK
+from bench.report import markdown
+from bench.scene import Scene, model, scene
+from bench.throughput import serving
+from edml.errors import EdmlError
+from edml.kafka.embedded.progress import Silence
+from edml.kafka.embedded.rehearsal import install
+
+EXPERIMENTS: dict[str, Callable[[Scene], dict[str, Any]]] = {"serving": serving}
+BUILD = ROOT / "build"
+JARS = Path(os.environ.get("EDML_JARS", ROOT / ".edml" / "jars"))
+
+
+@click.command()
+@click.option("--quick", is_flag=True, help="The main ratios, in some three minutes.")
+@click.option(
+    "--only", multiple=True, type=click.Choice(list(EXPERIMENTS)), help="Only this; or these."
+)
+@click.option("--peer", "peers", multiple=True, metavar="NAME", help="Compare with this one alone.")
+@click.option("--rounds", type=click.IntRange(1), help="How often everything is measured.")
+@click.option("--backlog", type=click.IntRange(1), help="How many trips there are to predict.")
+@click.option(
+    "--artefact",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="The model, as `edml train` wrote it.  [default: one is trained, and kept]",
+)
+def main(  # noqa: PLR0913  one parameter an option
+    *,
+    quick: bool,
+    only: tuple[str, ...],
+    peers: tuple[str, ...],
+    rounds: int | None,
+    backlog: int | None,
+    artefact: Path | None,
+) -> None:
+    """Measure edml beside its peers, on one broker, with the same records and the same model."""
+    plan = QUICK if quick else FULL
+    plan = replace(plan, peers=peers, rounds=rounds or plan.rounds, backlog=backlog or plan.backlog)
+    signal.signal(signal.SIGTERM, _ended)
+    folder = BUILD / "bench"
+    folder.mkdir(parents=True, exist_ok=True)
+    install(JARS, Silence())
+    measured: dict[str, Any] = {"circumstances": circumstances(plan)}
+    try:
+        with scene(folder, JARS, plan, artefact or model(folder)) as set_up:
+            for name, experiment in EXPERIMENTS.items():
+                if not only or name in only:
+                    print(name, flush=True)
+                    measured[name] = experiment(set_up)
+    except EdmlError as error:
+        print(error, file=sys.stderr)
+        sys.exit(error.exit_code)
+    (BUILD / "bench.json").write_text(json.dumps(measured, indent=2) + "\n", encoding="utf-8")
+    (BUILD / "bench.md").write_text(markdown(measured), encoding="utf-8")
+    print((BUILD / "bench.md").read_text(encoding="utf-8"))
+
+
+def _ended(number: int, frame: FrameType | None) -> None:
+    """End as Ctrl-C does: every child is stopped on the way out."""
+    del number, frame
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,28 @@
+"""Under what circumstances figures were taken: machine, releases, sizes."""
+
+import os
+import platform
+from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Any
+
+import psutil
+
+from bench.jars import KAFKA_RELEASE, ONNX_RUNTIME_RELEASE
+from bench.plan import Plan
+
+
+def circumstances(plan: Plan) -> dict[str, Any]:
+    """What a reader must know to judge the figures."""
+    return {
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "cores": os.cpu_count(),
+        "memory_gb": round(psutil.virtual_memory().total / 2**30, 1),
+        "load_before": os.getloadavg()[0],
+        "python": platform.python_version(),
+        "kafka": KAFKA_RELEASE,
+        "onnxruntime": {"python": version("onnxruntime"), "java": ONNX_RUNTIME_RELEASE},
+        "confluent_kafka": version("confluent-kafka"),
+        "plan": asdict(plan),
+    }

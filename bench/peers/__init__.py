@@ -1,0 +1,1 @@
+"""The peers: one file each, which says how it is started."""

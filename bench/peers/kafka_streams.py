@@ -1,0 +1,57 @@
+"""Kafka Streams, set as its documentation advises for throughput, or for latency.
+
+https://kafka.apache.org/documentation/streams/developer-guide/config-streams.html
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from bench.peers.peer import Tools, Work
+from bench.processes import Command
+from bench.stage import Stage
+
+GUARANTEES = {"exactly_once": "exactly_once_v2", "at_least_once": "at_least_once"}
+THROUGHPUT = {
+    "commit.interval.ms": "1000",
+    "producer.linger.ms": "100",
+    "producer.batch.size": "262144",
+    "producer.buffer.memory": "134217728",
+    "consumer.max.poll.records": "10000",
+    "consumer.max.partition.fetch.bytes": "10485760",
+    "buffered.records.per.partition": "20000",
+    "topology.optimization": "all",
+}
+
+
+@dataclass(frozen=True)
+class KafkaStreams:
+    """One topology, ``threads`` stream threads, and Kafka's ``properties``."""
+
+    tools: Tools
+    name: str = "kafka_streams"
+    threads: int = 1
+    properties: Mapping[str, str] = field(default_factory=lambda: THROUGHPUT)
+    main_class: str = "StreamsServing"
+    predicts: bool = True
+
+    @property
+    def output(self) -> str:
+        """The topic that it writes."""
+        return f"bench.{self.name}"
+
+    def prepare(self, stage: Stage) -> None:
+        """Nothing: its group is new each time."""
+
+    def command(self, work: Work) -> Command:
+        """Start the topology."""
+        properties = {
+            "bootstrap.servers": self.tools.bootstrap,
+            "application.id": work.group,
+            "processing.guarantee": GUARANTEES[work.guarantee],
+            "num.stream.threads": str(self.threads),
+            "state.dir": str(work.folder / work.group),
+            "consumer.auto.offset.reset": "earliest",
+            **self.properties,
+        }
+        streams = {f"streams.{name}": value for name, value in properties.items()}
+        return self.tools.jvm(self.main_class, {**self.tools.told(work), **streams})

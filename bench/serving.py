@@ -1,0 +1,98 @@
+"""Throughput of serving: how fast a backlog becomes predictions, seen from outside."""
+
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from bench import verify
+from bench.measure import advances, steady
+from bench.peers.peer import Guarantee, Peer, Work
+from bench.processes import rss_mb, running
+from bench.scene import Scene
+from bench.stage import Stage
+from bench.verify import Answers, Verified, WrongOutputError
+from bench.watch import watch
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one run of one peer showed.
+
+    Processor time is that of the peer and of the broker, in µs a record: it tells the work apart
+    from who else uses the machine. ``load`` is the machine's at the end.
+    """
+
+    records_per_s: float
+    startup_s: float
+    seconds: float
+    records: int
+    repeated: int
+    cpu_us: float
+    broker_cpu_us: float
+    rss_mb: float
+    load: float
+
+
+Runs = Mapping[str, Sequence[Run]]
+"""The runs of each peer, round by round."""
+
+
+def run(scene: Scene, answers: Answers, peer: Peer, guarantee: Guarantee) -> Run:
+    """Start a peer on the backlog, watch it, stop it, and verify what it has written."""
+    stage, plan = scene.stage, scene.plan
+    stage.create(peer.output)
+    peer.prepare(stage)
+    since = stage.ends(peer.output)
+    before = sum(since.values())
+    serial = f"{peer.name}-{guarantee}-{time.time_ns()}"
+    work = Work(guarantee, serial, scene.backlog, peer.output, stage.folder / "state")
+    with running(peer.command(work), stage.folder / "logs" / f"{serial}.log") as child:
+        samples = watch(
+            stage, peer.output, child, since=before, seconds=plan.warm_s + plan.measure_s
+        )
+        memory = rss_mb(child.pid)
+    verified = _verified(stage, answers, peer, since)
+    # Transactions leave a marker in each partition: not every offset is a record.
+    density = verified.records / (stage.end(peer.output) - before)
+    stage.truncate(peer.output)
+    if guarantee == "exactly_once" and verified.repeated:
+        raise WrongOutputError(f"{peer.name} wrote {verified.repeated} records again")
+    window = steady(samples, warm_s=plan.warm_s)
+    if window is None:
+        raise WrongOutputError(f"{peer.name} was never steady: {len(advances(samples))} advances")
+    records = window.offsets * density
+    return Run(
+        records_per_s=records / window.seconds,
+        startup_s=advances(samples)[0].at_s - child.started_s,
+        seconds=window.seconds,
+        records=verified.records,
+        repeated=verified.repeated,
+        cpu_us=window.peer_cpu_s / records * 1e6,
+        broker_cpu_us=window.broker_cpu_s / records * 1e6,
+        rss_mb=memory,
+        load=os.getloadavg()[0],
+    )
+
+
+def _verified(stage: Stage, answers: Answers, peer: Peer, since: dict[int, int]) -> Verified:
+    if not peer.predicts:
+        return verify.count(stage, peer.output, since)
+    return verify.predictions(stage, peer.output, since, answers)
+
+
+def rounds(scene: Scene, answers: Answers, peers: Sequence[Peer], guarantee: Guarantee) -> Runs:
+    """Every peer once a round, in turn, so that what slows the machine slows them all."""
+    found: dict[str, list[Run]] = {each.name: [] for each in peers}
+    for number in range(scene.plan.rounds):
+        for peer in peers:
+            done = run(scene, answers, peer, guarantee)
+            found[peer.name].append(done)
+            print(
+                f"  {guarantee:<13} {peer.name:<18} round {number + 1}: "
+                f"{done.records_per_s:>9,.0f} records/s, "
+                f"{done.cpu_us:6.1f} + {done.broker_cpu_us:4.1f} µs a record, "
+                f"{done.rss_mb:5.0f} MB, first after {done.startup_s:4.1f} s, load {done.load:.1f}",
+                flush=True,
+            )
+    return found

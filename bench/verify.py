@@ -1,0 +1,111 @@
+"""Whoever is measured must have done the work: its output is read, and compared by record."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import confluent_kafka as ck
+import polars as pl
+
+from bench.stage import PARTITIONS, Stage
+from edml.errors import EdmlError
+from edml.kafka.codec.layout import RecordSchema
+from edml.kafka.message import Message, consume
+from edml.kafka.registry import Registry
+from edml.kafka.serdes import FrameDecoder
+
+AT_ONCE = 50_000
+TOLERANCE = 1e-4
+
+
+class WrongOutputError(EdmlError):
+    """A peer's output is not what it must be: its figures mean nothing."""
+
+
+@dataclass(frozen=True)
+class Verified:
+    """How many records were written, and how many of them again."""
+
+    records: int
+    repeated: int
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What must be predicted: by ``uuid`` a ``prediction``; and by what schema answers are read."""
+
+    expected: pl.DataFrame
+    registry: Registry
+    schema: RecordSchema
+
+
+def count(stage: Stage, topic: str, since: dict[int, int]) -> Verified:
+    """Count the committed records of a topic since some offsets, and those with a key again."""
+    keys: set[bytes | None] = set()
+    records = 0
+    for messages in _committed(stage, topic, since):
+        records += len(messages)
+        keys.update(each.key() for each in messages)
+    return Verified(records, records - len(keys))
+
+
+def predictions(stage: Stage, topic: str, since: dict[int, int], answers: Answers) -> Verified:
+    """Compare every prediction with the answer to its trip.
+
+    Raises `WrongOutputError` for a wrong prediction, one of an unknown trip, and where a record of
+    the input was left out between two that were answered.
+    """
+    decoder = FrameDecoder(answers.registry, answers.schema)
+    parts = []
+    for messages in _committed(stage, topic, since):
+        decoded = decoder.decode([each.value() for each in messages])
+        if decoded.bad:
+            raise WrongOutputError(f"{topic} has records that cannot be read: {decoded.bad[0]}")
+        parts.append(decoded.frame.select("uuid", "prediction", "event_partition", "event_offset"))
+    found = pl.concat(parts)
+    _compare(topic, found.join(answers.expected, on="uuid", how="left", suffix="_expected"))
+    distinct = found.unique(["event_partition", "event_offset"])
+    _no_gap(topic, distinct)
+    return Verified(found.height, found.height - distinct.height)
+
+
+def _compare(topic: str, both: pl.DataFrame) -> None:
+    difference = (pl.col("prediction") - pl.col("prediction_expected")).abs()
+    allowed = TOLERANCE * pl.max_horizontal(1.0, pl.col("prediction_expected").abs())
+    wrong = both.filter((difference <= allowed).fill_null(value=False).not_())
+    if not wrong.is_empty():
+        raise WrongOutputError(f"{topic}: {wrong.height} wrong predictions, such as {wrong.row(0)}")
+
+
+def _no_gap(topic: str, distinct: pl.DataFrame) -> None:
+    spans = distinct.group_by("event_partition").agg(
+        rows=pl.len(), end=pl.col("event_offset").max() + 1
+    )
+    for partition, rows, end in spans.iter_rows():
+        if rows != end:
+            raise WrongOutputError(f"{topic}: {rows} of {end} trips of partition {partition}")
+
+
+def _committed(stage: Stage, topic: str, since: dict[int, int]) -> Iterator[list[Message]]:
+    """The committed records of a topic, some at once."""
+    consumer = ck.Consumer(
+        {
+            **stage.client,
+            "group.id": "bench.verify",
+            "isolation.level": "read_committed",
+            "enable.partition.eof": True,
+            "enable.auto.commit": False,
+            "auto.offset.reset": "error",
+            "fetch.message.max.bytes": 10_485_760,
+        }
+    )
+    consumer.assign([ck.TopicPartition(topic, p, offset) for p, offset in since.items()])
+    ended = 0
+    try:
+        while ended < PARTITIONS:
+            found = consume(consumer, AT_ONCE, 1.0)
+            records = [each for each in found if each.error() is None]
+            ended += len(found) - len(records)
+            if records:
+                yield records
+    finally:
+        consumer.close()

@@ -1,0 +1,32 @@
+"""Watches from outside how a topic grows, and stops when enough was seen."""
+
+import time
+
+from bench.measure import Sample, advances
+from bench.processes import Child, cpu_s
+from bench.stage import Stage
+
+EVERY_S = 0.05
+FIRST_PATIENCE_S = 90.0
+STILL_S = 3.0
+
+
+def watch(stage: Stage, topic: str, child: Child, *, since: int, seconds: float) -> list[Sample]:
+    """Samples from now until ``seconds`` after the first output, or until nothing more comes.
+
+    Raises when the child has ended, and `TimeoutError` when nothing came.
+    """
+    samples = [Sample(time.perf_counter(), since)]
+    while True:
+        time.sleep(EVERY_S)
+        child.check()
+        samples.append(
+            Sample(time.perf_counter(), stage.end(topic), cpu_s(child.pid), cpu_s(stage.broker_pid))
+        )
+        seen = advances(samples)
+        now = samples[-1].at_s
+        if not seen:
+            if now > samples[0].at_s + FIRST_PATIENCE_S:
+                raise TimeoutError(f"nothing on {topic} within {FIRST_PATIENCE_S:.0f} s")
+        elif now > seen[0].at_s + seconds or now > seen[-1].at_s + STILL_S:
+            return samples
