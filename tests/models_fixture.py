@@ -12,7 +12,9 @@ from tests.parcels import parcels
 
 TRAINED_AT = datetime(2019, 11, 28, 14, 30, tzinfo=UTC)
 JANUARY_TO_MARCH = Span(date(2026, 1, 1), date(2026, 4, 1))
-QUICK = Hyperparameters(epochs=2, batch_size=64, members=2, hidden=(8, 4), intervals=4)
+QUICK = Hyperparameters(
+    epochs=4, batch_size=64, members=2, hidden=(8, 4), intervals=4, learning_rate=2e-2
+)
 
 
 @pytest.fixture(scope="session")

@@ -34,9 +34,9 @@ def test_values_have_places_from_one_and_others_have_zero(encoding: Encoding) ->
 
 def test_pairs_have_places_of_their_own(encoding: Encoding) -> None:
     """The terms are the categories of the wide part, then the crosses."""
-    *_, (pairs, size) = encoding.terms(encoding.indices(FEATURES))
-    assert pairs.tolist() == [7, 9, 0]
-    assert size == 12
+    terms = encoding.terms(encoding.indices(FEATURES))
+    assert terms.places.tolist() == [[1, 3, 7], [2, 1, 9], [0, 0, 0]]
+    assert terms.sizes == (3, 4, 12)
 
 
 def test_numbers_are_cut_at_their_quantiles(encoding: Encoding) -> None:
@@ -55,7 +55,7 @@ def test_there_may_be_no_numbers_or_no_categories() -> None:
     assert wide.intervals.lows.shape == (0,)
     deep = Encoding.of(replace(parcels, wide=[], deep=[Number("hour")]), FEATURES, intervals=2)
     assert deep.indices(FEATURES).shape == (3, 0)
-    assert deep.terms(deep.indices(FEATURES)) == []
+    assert deep.terms(deep.indices(FEATURES)).places.shape == (3, 0)
 
 
 def test_ranges_of_integers_need_no_lookup() -> None:

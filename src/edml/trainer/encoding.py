@@ -10,6 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from edml.application import Application, Category, Cross, Number
+from edml.trainer.wide import Terms
 
 OUT_OF_VOCABULARY: Final = 0
 """The place of every value that a category does not know; the known ones follow, in order."""
@@ -100,21 +101,21 @@ class Encoding:
             numbers[:, at] = features[number.name].to_numpy()
         return numbers
 
-    def terms(self, indices: Indices) -> list[tuple[NDArray[np.int64], int]]:
-        """The terms of the wide part: for each row the place in the term's table, and its size.
+    def terms(self, indices: Indices) -> Terms:
+        """The terms of the wide part: first its categories, then its crosses.
 
-        First the categories of the wide part, then the crosses, in which the place is
-        ``first * size of second + second``.
+        The place of a pair is ``first * size of second + second``.
         """
-        singles = [
-            (indices[:, at].astype(np.int64), self.sizes[at]) for at in map(self.place, self.wide)
-        ]
-        crossed = []
+        places = [indices[:, self.place(category)].astype(np.int64) for category in self.wide]
+        sizes = [self.sizes[self.place(category)] for category in self.wide]
         for cross in self.crosses:
             first, second = self.place(cross.first), self.place(cross.second)
-            places = indices[:, first].astype(np.int64) * self.sizes[second] + indices[:, second]
-            crossed.append((places, self.sizes[first] * self.sizes[second]))
-        return singles + crossed
+            places.append(
+                indices[:, first].astype(np.int64) * self.sizes[second] + indices[:, second]
+            )
+            sizes.append(self.sizes[first] * self.sizes[second])
+        stacked = np.array(places, dtype=np.int64).reshape(len(sizes), len(indices))
+        return Terms(stacked.T, tuple(sizes))
 
 
 def _edges(column: pl.Series, intervals: int) -> Floats:

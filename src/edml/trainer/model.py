@@ -28,7 +28,7 @@ from edml.trainer.folded import Folded
 from edml.trainer.folding import fold
 from edml.trainer.hyperparameters import Hyperparameters
 from edml.trainer.network import Scaling, WideAndDeep
-from edml.trainer.wide import Wide, solve, unseen
+from edml.trainer.wide import Terms, Wide, solve, unseen
 
 _STEPS_AT_ONCE: Final = 16
 _JUDGED_AT_ONCE: Final = 8192
@@ -148,7 +148,7 @@ def _targets(scaling: Scaling, labels: NDArray[np.float64]) -> NDArray[np.float6
     return (linked - scaling.shift) / scaling.scale
 
 
-def _terms(encoding: Encoding, examples: Examples) -> list[tuple[NDArray[np.int64], int]]:
+def _terms(encoding: Encoding, examples: Examples) -> Terms:
     return encoding.terms(encoding.indices(examples.features))
 
 
@@ -201,8 +201,9 @@ def _fit(  # noqa: PLR0913, PLR0917  the model, its rows, how, where, and who is
 ) -> None:
     """Train for the epochs that are left, and give the model the best weights."""
     batches = -(-len(learned.labels) // parameters.batch_size)
-    at_once = min(_STEPS_AT_ONCE, batches)
-    steps = batches - batches % at_once  # Keras would read on into the next epoch
+    executions = -(-batches // _STEPS_AT_ONCE)
+    at_once = batches // executions
+    steps = executions * at_once  # of the last few batches, Keras would read on into the next epoch
     epochs = parameters.passes(len(learned.labels))
     model.compile(
         optimizer=optimizer(parameters, steps * epochs),
@@ -213,7 +214,7 @@ def _fit(  # noqa: PLR0913, PLR0917  the model, its rows, how, where, and who is
     model({name: column[:1] for name, column in learned.columns.items()})
     model.optimizer.build(model.trainable_variables)
     identity = json.dumps({**asdict(parameters), "rows": learned.digest}, sort_keys=True)
-    checkpoints = Checkpoints(job_dir / "checkpoints", identity, model)
+    checkpoints = Checkpoints(job_dir, identity, model)
     done = checkpoints.restore()
     model.fit(
         read_dataset(learned, parameters, epochs=range(done, epochs), steps=steps),

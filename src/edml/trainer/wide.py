@@ -14,10 +14,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
-Terms = Sequence[tuple[NDArray[np.int64], int]]
-"""For each term, the place of each row in the term's table, and the size of that table."""
 
 _SWEEPS: Final = 8
+
+
+@dataclass(frozen=True)
+class Terms:
+    """Some rows as the linear model sees them: the place of each in the table of each term.
+
+    ``places`` has the shape ``[rows, terms]``; ``sizes`` are those of the terms' tables.
+    """
+
+    places: NDArray[np.int64]
+    sizes: tuple[int, ...]
+
+    def __getitem__(self, rows: NDArray[np.bool_]) -> "Terms":
+        return Terms(self.places[rows], self.sizes)
 
 
 @dataclass(frozen=True)
@@ -38,13 +50,17 @@ class Wide:
 
 
 def solve(terms: Terms, labels: Floats, *, ridge: float) -> Wide:
-    """Fit the linear model to the labels."""
+    """Fit the linear model to the labels.
+
+    ``ridge`` is how many rows of a value weigh as much as knowing nothing of it.
+    """
     intercept = float(labels.mean())
     residual = labels - intercept
-    weights = [np.zeros(size) for _, size in terms]
-    rows = [np.bincount(places, minlength=size) for places, size in terms]
+    columns = list(zip(terms.places.T, terms.sizes, strict=True))
+    rows = [np.bincount(places, minlength=size) for places, size in columns]
+    weights = [np.zeros(size) for size in terms.sizes]
     for _ in range(_SWEEPS):
-        for at, (places, size) in enumerate(terms):
+        for at, (places, size) in enumerate(columns):
             residual += weights[at][places]
             sums = np.bincount(places, residual, minlength=size)
             weights[at] = sums / (rows[at] + ridge)
@@ -60,23 +76,19 @@ def unseen(
     The deep part learns on these: weights that had seen the row's own label would look better than
     they are on new rows.
     """
-    effects = np.empty((len(labels), len(terms)))
-    evidence = np.empty_like(effects)
+    effects = np.empty(terms.places.shape)
+    evidence = np.empty(terms.places.shape)
     fold = random.integers(folds, size=len(labels))
     for left_out in range(folds):
-        others, own = fold != left_out, fold == left_out
-        wide = solve(
-            [(places[others], size) for places, size in terms], labels[others], ridge=ridge
-        )
-        rows = [(places[own], size) for places, size in terms]
-        effects[own] = wide.effects(rows)
-        evidence[own] = wide.evidence(rows)
+        own = fold == left_out
+        wide = solve(terms[~own], labels[~own], ridge=ridge)
+        effects[own] = wide.effects(terms[own])
+        evidence[own] = wide.evidence(terms[own])
     return effects, evidence
 
 
 def _gather(tables: Sequence[NDArray[np.generic]], terms: Terms) -> Floats:
-    rows = len(terms[0][0]) if terms else 0
-    gathered = np.empty((rows, len(terms)))
-    for at, (table, (places, _)) in enumerate(zip(tables, terms, strict=True)):
-        gathered[:, at] = table[places]
+    gathered = np.empty(terms.places.shape)
+    for at, table in enumerate(tables):
+        gathered[:, at] = table[terms.places[:, at]]
     return gathered
