@@ -65,9 +65,9 @@ class Commands:
 def test_an_application_of_a_user_runs_the_whole_loop(log: EmbeddedLog, tmp_path: Path) -> None:
     """Parcels, declared in one file: trained, published, served, scored, replaced while it runs."""
     edml = Commands(log, tmp_path)
-    dates = ("--from", "2026-01-01", "--to", "2026-02-28")
+    fast = ("--from", "2026-01-01", "--to", "2026-01-31", "--epochs", "1", "--no-lightgbm")
     for number, flavour in enumerate(("savedmodel", "onnx")):
-        edml.run("train", *dates, "--epochs", "2", "--output", str(tmp_path / flavour))
+        edml.run("train", *fast, "--output", str(tmp_path / flavour))
         if number == 0:
             edml.run("publish", str(tmp_path / flavour), "--flavour", flavour)
     with edml.running("serve"), edml.running("score"):
