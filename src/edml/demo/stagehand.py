@@ -12,7 +12,7 @@ from edml.demo.watch import Watch
 from edml.errors import EdmlError
 
 POLL_S: Final = 0.1
-STALLED_S: Final = 60.0
+STALLED_S: Final = 120.0
 """After so long without anything new, the demo gives up and says so."""
 
 
