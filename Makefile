@@ -3,7 +3,7 @@
 #
 #   PYTHON=…  the interpreter to build the environment with (found by itself else)
 #   ARGS=…    further arguments of the command: make test ARGS="-k swap", make demo ARGS="--help"
-#   QUICK=1   the short form of bench, faults and study
+#   QUICK=1   the short form of bench
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -60,14 +60,6 @@ docs: $(INSTALLED) ## build the documentation into build/docs; a broken link fai
 .PHONY: bench
 bench: $(INSTALLED) $(BENCH_INSTALLED) ## measure edml beside its peers
 	$(BIN)/python -m bench $(SHORT) $(ARGS)
-
-.PHONY: faults
-faults: $(INSTALLED) ## kill, cut and overload everything, and count what was lost or doubled
-	$(BIN)/python -m bench.faults $(SHORT) $(ARGS)
-
-.PHONY: study
-study: $(INSTALLED) ## two and a half years of trips through the loop, against other policies
-	$(BIN)/python -m bench.study $(SHORT) $(ARGS)
 
 .PHONY: clean
 clean: ## remove what was built, and with ALL=1 the environments, too
