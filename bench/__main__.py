@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from bench.circumstances import circumstances
+from bench.latency import latencies
 from bench.peers.peer import ROOT
 from bench.plan import FULL, QUICK
 from bench.report import markdown
@@ -22,7 +23,10 @@ from edml.errors import EdmlError
 from edml.kafka.embedded.progress import Silence
 from edml.kafka.embedded.rehearsal import install
 
-EXPERIMENTS: dict[str, Callable[[Scene], dict[str, Any]]] = {"serving": serving}
+EXPERIMENTS: dict[str, Callable[[Scene], dict[str, Any]]] = {
+    "serving": serving,
+    "latency": latencies,
+}
 BUILD = ROOT / "build"
 JARS = Path(os.environ.get("EDML_JARS", ROOT / ".edml" / "jars"))
 

@@ -81,7 +81,7 @@ class Spread:
 
 def spread(values: Sequence[float]) -> Spread:
     """The spread of at least one value."""
-    return Spread(median(values), min(values), max(values), len(values))
+    return Spread(float(median(values)), min(values), max(values), len(values))
 
 
 def ratios(ours: Sequence[float], theirs: Sequence[float]) -> Spread:

@@ -17,8 +17,32 @@ class Plan:
     warm_s: float
     measure_s: float
     rounds: int
+    rates: tuple[int, ...]
+    latency_warm_s: float
+    latency_s: float
+    commit_intervals_ms: tuple[int, ...]
     peers: tuple[str, ...] = ()
 
 
-FULL = Plan(quick=False, backlog=3_600_000, warm_s=4.0, measure_s=11.0, rounds=5)
-QUICK = Plan(quick=True, backlog=1_200_000, warm_s=2.0, measure_s=4.0, rounds=1)
+FULL = Plan(
+    quick=False,
+    backlog=3_600_000,
+    warm_s=4.0,
+    measure_s=11.0,
+    rounds=5,
+    rates=(500, 5_000, 20_000),
+    latency_warm_s=8.0,
+    latency_s=20.0,
+    commit_intervals_ms=(100, 25, 10, 5),
+)
+QUICK = Plan(
+    quick=True,
+    backlog=1_200_000,
+    warm_s=2.0,
+    measure_s=4.0,
+    rounds=1,
+    rates=(5_000,),
+    latency_warm_s=3.0,
+    latency_s=5.0,
+    commit_intervals_ms=(25,),
+)

@@ -14,6 +14,7 @@ from edml.errors import EdmlError
 
 PATIENCE_S = 30.0
 LAST_BYTES = 4_000
+POLL_S = 0.02
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,28 @@ class Child:
                 where=str(self.output),
                 todo="mend what it says; the peers' programs are in bench/programs",
             )
+
+    @property
+    def said(self) -> str:
+        """What it has said so far."""
+        return self.output.read_text(encoding="utf-8", errors="replace")
+
+    def wait_until_it_says(self, word: str) -> str:
+        """Wait for a line that begins with a word; gives back the rest of the line."""
+        while True:
+            for line in self.said.splitlines():
+                if line.startswith(word):
+                    return line.removeprefix(word).strip()
+            self.check()
+            time.sleep(POLL_S)
+
+    def ended_within(self, seconds: float) -> bool:
+        """Whether it ends by itself in so many seconds."""
+        try:
+            self.process.wait(max(seconds, 0.0))
+        except subprocess.TimeoutExpired:
+            return False
+        return True
 
     def stop(self) -> None:
         """Ask it to end; kill it when it has not in `PATIENCE_S`."""

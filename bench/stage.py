@@ -48,8 +48,8 @@ class Stage:
 
     @property
     def client(self) -> Mapping[str, Any]:
-        """What a client needs to be told; clients that outlive the broker complain to nobody."""
-        return self.settings.client(log_level=0)
+        """What a client needs to be told."""
+        return self.settings.client()
 
     @property
     def environment(self) -> Mapping[str, str]:
@@ -120,5 +120,6 @@ def stage(folder: Path, jars: Path) -> Iterator[Stage]:
             home=home / "edml",
             bootstrap_servers=log.bootstrap_servers,
             registry_access=RegistrySettings(url=log.registry_url),
+            kafka={"log_level": "0"},  # clients that outlive the broker complain to nobody
         )
         yield Stage(log, folder, settings)

@@ -76,7 +76,7 @@ OURS = frozenset({"onnx", "savedmodel"})
 def _with_best_streams(runs: Runs) -> Runs:
     """Kafka Streams is as fast as it is with its better number of threads."""
     threads = [each for name, each in runs.items() if name.startswith(STREAMS)]
-    return {**runs, STREAMS: max(threads, key=_rate)} if threads else runs
+    return {**runs, STREAMS: max(threads, key=_middle_rate)} if threads else runs
 
 
 def _beside(ours: Sequence[Run], theirs: Runs, *, saved_model: bool) -> dict[str, Any]:
@@ -94,7 +94,7 @@ def _beside(ours: Sequence[Run], theirs: Runs, *, saved_model: bool) -> dict[str
 
 def _figures(runs: Sequence[Run]) -> dict[str, Any]:
     def middle(name: str) -> float:
-        return median(getattr(each, name) for each in runs)
+        return float(median(getattr(each, name) for each in runs))
 
     return {
         "records_per_s": asdict(spread(_rates(runs))),
@@ -111,5 +111,5 @@ def _rates(runs: Sequence[Run]) -> list[float]:
     return [each.records_per_s for each in runs]
 
 
-def _rate(runs: Sequence[Run]) -> float:
+def _middle_rate(runs: Sequence[Run]) -> float:
     return spread(_rates(runs)).median

@@ -78,11 +78,13 @@ def _compare(topic: str, both: pl.DataFrame) -> None:
 
 def _no_gap(topic: str, distinct: pl.DataFrame) -> None:
     spans = distinct.group_by("event_partition").agg(
-        rows=pl.len(), end=pl.col("event_offset").max() + 1
+        rows=pl.len(), first=pl.col("event_offset").min(), last=pl.col("event_offset").max()
     )
-    for partition, rows, end in spans.iter_rows():
-        if rows != end:
-            raise WrongOutputError(f"{topic}: {rows} of {end} trips of partition {partition}")
+    for partition, rows, first, last in spans.iter_rows():
+        if rows != last - first + 1:
+            raise WrongOutputError(
+                f"{topic}: {rows} of the trips {first} to {last} of partition {partition}"
+            )
 
 
 def _committed(stage: Stage, topic: str, since: dict[int, int]) -> Iterator[list[Message]]:

@@ -21,6 +21,13 @@ THROUGHPUT = {
     "buffered.records.per.partition": "20000",
     "topology.optimization": "all",
 }
+LATENCY = {
+    "producer.linger.ms": "0",
+    "producer.batch.size": "65536",
+    "consumer.fetch.min.bytes": "1",
+    "poll.ms": "5",
+    "topology.optimization": "all",
+}
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,126 @@
+"""Latency at a steady rate: from when an event is due to when it is read, committed."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from bench import applications, verify
+from bench.flow import Arrivals, Flow, Live
+from bench.measure import Latency, latency
+from bench.peers.kafka_streams import LATENCY, KafkaStreams
+from bench.peers.peer import Guarantee, Peer
+from bench.peers.pipe import Pipe
+from bench.scene import Scene
+from bench.throughput import value_bytes
+from bench.verify import Answers
+from edml.serving.records import prediction_schema
+
+STREAMS = "kafka_streams"
+KEEPS_UP_S = 1.0
+RATE = 5_000
+
+
+@dataclass(frozen=True)
+class Taken:
+    """The latency of one peer at one rate; whether it keeps up, and how late its sender was."""
+
+    latency: Latency
+    keeps_up: bool
+    sender_behind_ms: float
+
+    def told(self) -> dict[str, Any]:
+        """As it is written down."""
+        return {
+            **asdict(self.latency),
+            "keeps_up": self.keeps_up,
+            "sender_behind_ms": self.sender_behind_ms,
+        }
+
+
+def latencies(scene: Scene) -> dict[str, Any]:
+    """By rate and guarantee: edml, the bare pipe, and Kafka Streams by its commit interval."""
+    live, ours = Live(scene), scene.edml("live", "onnx", name="edml")
+    return {
+        str(rate): {
+            guarantee: _at(live, rate, guarantee, [ours, *peers(scene, guarantee)])
+            for guarantee in ("exactly_once", "at_least_once")
+        }
+        for rate in scene.plan.rates
+    }
+
+
+def peers(scene: Scene, guarantee: Guarantee) -> list[Peer]:
+    """The pipe, and Kafka Streams with each commit interval; at least once, it matters little."""
+    tools, plan = scene.tools, scene.plan
+    intervals = plan.commit_intervals_ms
+    if guarantee == "at_least_once":
+        intervals = intervals[:1]
+    found: list[Peer] = [
+        KafkaStreams(
+            tools,
+            name=f"{STREAMS}_{interval}ms",
+            threads=2,
+            properties={**LATENCY, "commit.interval.ms": str(interval)},
+        )
+        for interval in intervals
+    ]
+    return found if plan.quick else [Pipe(tools, value_bytes(scene)), *found]
+
+
+def _at(live: Live, rate: int, guarantee: Guarantee, peers: Sequence[Peer]) -> dict[str, Any]:
+    taken = {each.name: take(live, each, guarantee, rate) for each in peers}
+    ours = taken.pop("edml")
+    best = best_that_keeps_up({n: each for n, each in taken.items() if n.startswith(STREAMS)})
+    figures: dict[str, Any] = {**ours.told(), "peers": {n: e.told() for n, e in taken.items()}}
+    if best is not None:
+        theirs = taken[best].latency.p99_ms
+        figures["p99_ratio_to"] = {STREAMS: ours.latency.p99_ms / theirs}
+        figures["best_kafka_streams"] = best
+    return figures
+
+
+def best_that_keeps_up(taken: Mapping[str, Taken]) -> str | None:
+    """Whose p99 is least among those that do not fall behind."""
+    return min(
+        (name for name, each in taken.items() if each.keeps_up),
+        key=lambda name: taken[name].latency.p99_ms,
+        default=None,
+    )
+
+
+def take(live: Live, peer: Peer, guarantee: Guarantee, rate: int) -> Taken:
+    """Let events flow through a peer; the first seconds, in which it warms up, do not count."""
+    scene = live.scene
+    plan = scene.plan
+    flow = Flow(rate, plan.latency_warm_s + plan.latency_s)
+    with live.started(peer, guarantee):
+        since = scene.stage.ends(peer.output)
+        with live.sent(flow, peer.output) as sending:
+            arrivals = sending.finished()
+    if peer.predicts:
+        schema = prediction_schema(applications.live)
+        answers = Answers(scene.expected, scene.registry, schema)
+        verify.predictions(scene.stage, peer.output, since, answers)
+    scene.stage.truncate(peer.output)
+    found = judged(arrivals, plan.latency_warm_s)
+    seen = found.latency
+    print(
+        f"  {rate:>6}/s {guarantee:<13} {peer.name:<20} p50 {seen.p50_ms:7.1f}  "
+        f"p95 {seen.p95_ms:7.1f}  p99 {seen.p99_ms:7.1f} ms"
+        f"{'' if found.keeps_up else ', falls behind'}",
+        flush=True,
+    )
+    return found
+
+
+def judged(arrivals: Arrivals, warm_s: float) -> Taken:
+    """The latency of what was due after the warm-up.
+
+    A peer keeps up when everything arrives, and the last quarter no later than in a second.
+    """
+    end_s = float(arrivals.due[-1])
+    last = arrivals.latency_s(since=end_s - (end_s - warm_s) / 4)
+    keeps_up = arrivals.lost == 0 and float(np.median(last)) < KEEPS_UP_S
+    return Taken(latency(arrivals.latency_s(since=warm_s)), keeps_up, arrivals.behind_s * 1000)
