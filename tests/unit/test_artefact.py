@@ -45,7 +45,7 @@ def test_a_folder_without_a_description_is_no_artefact(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", ["{", "[]", '{"format": 1}', '{"format": 99}'])
-def test_a_damaged_description_is_told(artefact: Artefact, tmp_path: Path, damage: str) -> None:
+def test_a_damaged_description_is_told(tmp_path: Path, damage: str) -> None:
     """Whatever is wrong with it, it is a message and no traceback."""
     (tmp_path / DESCRIPTION).write_text(damage)
     with pytest.raises(DataError, match="damaged"):

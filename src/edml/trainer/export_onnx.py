@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from edml.application import Category
-from edml.trainer.folded import Dense, Folded, consecutive
+from edml.trainer.folded import Dense, Folded, Spans
 
 _OPSET: Final = 17
 _IR_VERSION: Final = 8  # what every ONNX Runtime of these years reads
@@ -64,13 +64,18 @@ class _Drawing:
         self.nodes.append(helper.make_node(operator, list(inputs), [output], **attributes))
         return output
 
+    def split(self, columns: str, outputs: list[str], widths: list[int]) -> None:
+        widths_ = self.constant(_ints(*widths))
+        self.nodes.append(helper.make_node("Split", [columns, widths_], outputs, axis=1))
+
 
 def _draw(network: Folded, drawing: _Drawing) -> None:
-    places = [_places(category, drawing) for category in network.categories]
+    places = _places(network, drawing)
     sums = []
     if places:
-        stacked = drawing.node("Concat", *places, axis=1)
-        rows = drawing.node("Add", stacked, drawing.constant(network.offsets))
+        stacked = drawing.node("Concat", *places.values(), axis=1)
+        offsets = drawing.constant(network.offsets[list(places)])
+        rows = drawing.node("Add", stacked, offsets)
         looked_up = drawing.node("Gather", drawing.constant(network.rows), rows, axis=0)
         sums.append(drawing.node("ReduceSum", looked_up, drawing.constant(_ints(1)), keepdims=0))
     continuous = _continuous(network, places, drawing)
@@ -87,33 +92,42 @@ def _draw(network: Folded, drawing: _Drawing) -> None:
     drawing.node("Squeeze", held, drawing.constant(_ints(1)), to=network.label)
 
 
-def _places(category: Category, drawing: _Drawing) -> str:
-    """The place of each value in the vocabulary: ``[rows, 1]``."""
-    span = consecutive(category)
+def _places(network: Folded, drawing: _Drawing) -> dict[int, str]:
+    """The places of the values of each category, ``[rows, 1]``, by the category's number."""
+    places = {}
     axis = drawing.constant(_ints(1))
-    if span is None:
-        keys = "keys_strings" if category.type == "string" else "keys_int64s"
-        vocabulary: dict[str, Any] = {keys: list(category.values)}
-        found = drawing.node(
-            "LabelEncoder",
-            category.name,
-            domain=_ML,
-            values_int64s=list(range(1, len(category.values) + 1)),
-            default_int64=0,
-            **vocabulary,
-        )
-        return drawing.node("Unsqueeze", found, axis)
-    low, high = span
-    # Out of vocabulary is 0, which is one step below the lowest value.
-    column = drawing.node("Unsqueeze", category.name, axis)
-    below = drawing.constant(np.array(low - 1, np.int64))
-    too_high = drawing.node("Greater", column, drawing.constant(np.array(high, np.int64)))
-    held = drawing.node("Max", column, below)
-    known = drawing.node("Where", too_high, below, held)
-    return drawing.node("Sub", known, below)
+    spans = Spans.of(network.categories)
+    if spans.at:
+        names = [network.categories[at].name for at in spans.at]
+        columns = [drawing.node("Unsqueeze", name, axis) for name in names]
+        values = drawing.node("Concat", *columns, axis=1)
+        below = drawing.constant(spans.below)
+        too_high = drawing.node("Greater", values, drawing.constant(spans.highest))
+        known = drawing.node("Where", too_high, below, drawing.node("Max", values, below))
+        outputs = [f"places_{at}" for at in spans.at]
+        drawing.split(drawing.node("Sub", known, below), outputs, [1] * len(outputs))
+        places |= dict(zip(spans.at, outputs, strict=True))
+    for at, category in enumerate(network.categories):
+        if at not in places:
+            found = _looked_up(category, drawing)
+            places[at] = drawing.node("Unsqueeze", found, axis)
+    return places
 
 
-def _continuous(network: Folded, places: list[str], drawing: _Drawing) -> list[str]:
+def _looked_up(category: Category, drawing: _Drawing) -> str:
+    keys = "keys_strings" if category.type == "string" else "keys_int64s"
+    vocabulary: dict[str, Any] = {keys: list(category.values)}
+    return drawing.node(
+        "LabelEncoder",
+        category.name,
+        domain=_ML,
+        values_int64s=list(range(1, len(category.values) + 1)),
+        default_int64=0,
+        **vocabulary,
+    )
+
+
+def _continuous(network: Folded, places: dict[int, str], drawing: _Drawing) -> list[str]:
     """The shares of all intervals, then effect and evidence of the crosses."""
     parts = []
     if network.numbers:
@@ -146,9 +160,7 @@ def _deep(network: Folded, hidden: str, drawing: _Drawing) -> str:
         return hidden
     units = len(network.first.bias) - 1
     wide, deep = f"{network.label}_wide", f"{network.label}_deep"
-    drawing.nodes.append(
-        helper.make_node("Split", [hidden, drawing.constant(_ints(1, units))], [wide, deep], axis=1)
-    )
+    drawing.split(hidden, [wide, deep], [1, units])
     *inner, last = network.layers
     active = drawing.node("Relu", deep)
     for layer in inner:

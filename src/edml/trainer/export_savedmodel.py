@@ -5,7 +5,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from edml.trainer.folded import Folded, consecutive
+from edml.application import Category
+from edml.trainer.folded import Folded, Spans
 
 
 def export(network: Folded, path: Path) -> None:
@@ -26,7 +27,12 @@ class _Network(tf.Module):  # type: ignore[misc]  # TensorFlow ships no types
     def __init__(self, network: Folded) -> None:
         super().__init__()
         self._network = network
-        self._lookups = [_lookup(category) for category in network.categories]
+        self._spans = Spans.of(network.categories)
+        self._lookups = {
+            category.name: _lookup(category)
+            for at, category in enumerate(network.categories)
+            if at not in self._spans.at
+        }
         # Variables, not constants: large tables stay out of the graph's protocol buffer.
         self._rows = tf.Variable(network.rows, trainable=False)
         self._crosses = [tf.Variable(cross.rows, trainable=False) for cross in network.crosses]
@@ -34,30 +40,33 @@ class _Network(tf.Module):  # type: ignore[misc]  # TensorFlow ships no types
     def predict(self, **columns: Any) -> dict[str, Any]:
         """Give the label for columns of raw features."""
         network = self._network
-        places = [
-            self._places(at, columns[category.name])
-            for at, category in enumerate(network.categories)
-        ]
+        places = self._places(columns)
         hidden = tf.constant(network.first.bias)[tf.newaxis, :]
         if places:
-            stacked = tf.stack(places, axis=1) + tf.constant(network.offsets)
-            hidden += tf.reduce_sum(tf.gather(self._rows, stacked), axis=1)
+            stacked = tf.stack(list(places.values()), axis=1)
+            rows = tf.gather(self._rows, stacked + network.offsets[list(places)])
+            hidden += tf.reduce_sum(rows, axis=1)
         continuous = self._continuous(columns, places)
         if continuous:
             hidden += tf.concat(continuous, axis=1) @ tf.constant(network.first.kernel)
         return {network.label: self._linked(self._deep(hidden))}
 
-    def _places(self, at: int, values: Any) -> Any:
-        """Look values up in a category's vocabulary."""
-        category = self._network.categories[at]
-        span = consecutive(category)
-        if span is None:
-            return self._lookups[at].lookup(values)
-        low, high = span
-        known = tf.logical_and(values >= low, values <= high)
-        return tf.where(known, values - (low - 1), tf.zeros_like(values))
+    def _places(self, columns: dict[str, Any]) -> dict[int, Any]:
+        """Look values up in the vocabularies: the places by the category's number."""
+        categories = self._network.categories
+        places = {}
+        spans = self._spans
+        if spans.at:
+            values = tf.stack([columns[categories[at].name] for at in spans.at], axis=1)
+            known = tf.where(values > spans.highest, spans.below, tf.maximum(values, spans.below))
+            found = tf.unstack(known - spans.below, axis=1)
+            places |= dict(zip(spans.at, found, strict=True))
+        for at, category in enumerate(categories):
+            if category.name in self._lookups:
+                places[at] = self._lookups[category.name].lookup(columns[category.name])
+        return places
 
-    def _continuous(self, columns: dict[str, Any], places: list[Any]) -> list[Any]:
+    def _continuous(self, columns: dict[str, Any], places: dict[int, Any]) -> list[Any]:
         """Collect the shares of all intervals, then effect and evidence of the crosses."""
         network = self._network
         parts = []
@@ -91,10 +100,8 @@ class _Network(tf.Module):  # type: ignore[misc]  # TensorFlow ships no types
         return tf.clip_by_value(label, low, high)
 
 
-def _lookup(category: Any) -> Any:
-    """A table from a category's values to their places; None where arithmetic does."""
-    if consecutive(category) is not None:
-        return None
+def _lookup(category: Category) -> Any:
+    """A table from a category's values to their places."""
     dtype = tf.string if category.type == "string" else tf.int64
     return tf.lookup.StaticHashTable(
         tf.lookup.KeyValueTensorInitializer(

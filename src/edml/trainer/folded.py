@@ -80,6 +80,29 @@ class Folded:
         return Signature(categories + numbers, [Tensor(self.label, "float32", [-1])])
 
 
+@dataclass(frozen=True)
+class Spans:
+    """The categories that are ranges of integers: a value's place is its distance from the lowest.
+
+    ``at`` says which of the network's categories they are; ``below`` is one less than the lowest
+    value of each, ``highest`` the highest. Any other value has place 0.
+    """
+
+    at: list[int]
+    below: NDArray[np.int64]
+    highest: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, categories: Sequence[Category]) -> "Spans":
+        """Find them."""
+        found = {at: span for at, each in enumerate(categories) if (span := consecutive(each))}
+        return cls(
+            at=list(found),
+            below=np.array([low - 1 for low, _ in found.values()], dtype=np.int64),
+            highest=np.array([high for _, high in found.values()], dtype=np.int64),
+        )
+
+
 def consecutive(category: Category) -> tuple[int, int] | None:
     """The lowest and highest value of a category that is a range of integers, in order; else None.
 

@@ -118,8 +118,9 @@ def run(application: Application, job: Job, now: datetime, tell: Tell) -> Result
     past, learned, tested = _read(application, job)
     version = _version(job, now)
     folder = job.artefact or job.home / str(version)
-    draft = _draft(folder)
+    _check_free(folder)
     network = _train(application, learned, job, tell)
+    draft = _draft(folder)
     tell(f"exporting {' and '.join(job.flavours)}", 0)
     predictors = [_export(network, name, draft, job.threads) for name in job.flavours]
     predictions = _agreed(application, predictors, tested)
@@ -158,11 +159,8 @@ def _read(application: Application, job: Job) -> tuple[Dataset, Examples, Exampl
     return past, learned, tested[: job.test_rows]
 
 
-def _draft(folder: Path) -> Path:
-    """An empty folder beside the one that the artefact shall have.
-
-    Raises `DataError` when something else lies there: it is not for us to replace.
-    """
+def _check_free(folder: Path) -> None:
+    """Raise `DataError` when something else than an artefact lies there: we must not replace it."""
     free = not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
     if not free and not (folder / DESCRIPTION).is_file():
         raise DataError(
@@ -170,6 +168,10 @@ def _draft(folder: Path) -> Path:
             where=str(folder),
             todo="name another folder with --output",
         )
+
+
+def _draft(folder: Path) -> Path:
+    """An empty folder beside the one that the artefact shall have."""
     draft = folder.with_name(f".{folder.name}.draft")
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
