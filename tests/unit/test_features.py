@@ -9,13 +9,13 @@ import polars as pl
 import pytest
 
 from edml import features
-from edml.application import Application, Category, FeatureFunction, dtypes_of
+from edml.application import Application, FeatureFunction, dtypes_of
 from edml.apps.taxi import taxi
 from edml.errors import FeatureError
 from edml.features import Features
 from edml.features.traced import Traced
 from tests import parcels as example
-from tests.parcels import REGION, SERVICE, HandedOver, handed_over, parcels
+from tests.parcels import HandedOver, handed_over, parcels
 from tests.trips import trips
 
 Frame = nw.LazyFrame[Any]
@@ -178,19 +178,6 @@ def test_missing() -> None:
     computed = features.compute(parcels, events)
     assert features.missing(parcels, computed).to_list() == [None, "feature 'weight_g' is missing"]
     assert features.missing(parcels, computed.head(1)).to_list() == [None]
-
-
-def test_fingerprint() -> None:
-    """It changes with a column, its type, its vocabulary and their order, and with nothing else."""
-    shuffled = Category("region", ["west", "north", "elsewhere"])
-    changed = [
-        replace(parcels, deep=[]),
-        replace(parcels, deep=[], wide=[REGION, SERVICE]),
-        replace(parcels, deep=[], wide=[SERVICE, shuffled]),
-    ]
-    found = {features.fingerprint(each) for each in (parcels, *changed)}
-    assert len(found) == 1 + len(changed)
-    assert features.fingerprint(parcels) == features.fingerprint(replace(parcels, segment="depot"))
 
 
 def test_plan_is_made_once() -> None:

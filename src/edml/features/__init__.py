@@ -1,17 +1,16 @@
-"""Runs, checks and fingerprints an application's feature function.
+"""Runs and checks an application's feature function.
 
 The function is written once, on narwhals frames, and runs unchanged on a Polars micro-batch while
 serving, on DuckDB or Polars over history, and compiles to SQL through Ibis (`edml.features.sql`).
 """
 
-import hashlib
 from collections.abc import Mapping
 from typing import Any, Final
 
 import narwhals as nw
 import polars as pl
 
-from edml.application import Application, Category
+from edml.application import Application
 from edml.errors import FeatureError
 from edml.features.traced import Traced
 
@@ -99,16 +98,6 @@ class Features:
 def compute(application: Application, events: pl.DataFrame) -> pl.DataFrame:
     """The features of one batch of events: `Features.compute`, for those who have only one."""
     return Features(application).compute(events)
-
-
-def fingerprint(application: Application) -> str:
-    """A hash of what the feature columns are: their names, types and vocabularies, in order."""
-    digest = hashlib.sha256()
-    for name, column in application.columns.items():
-        digest.update(f"{name}:{column.type}:".encode())
-        if isinstance(column, Category):
-            digest.update(repr(list(column.values)).encode())
-    return digest.hexdigest()
 
 
 def missing(application: Application, features: pl.DataFrame) -> pl.Series:

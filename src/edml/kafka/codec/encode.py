@@ -91,11 +91,6 @@ def encode(frame: pl.DataFrame, schema: RecordSchema, schema_id: int) -> list[by
     return Encoder(schema, schema_id).encode(frame)
 
 
-def encode_keys(keys: pl.Series) -> list[bytes | None]:
-    """Give back the keys of records, in UTF-8; a null has no key."""
-    return keys.cast(pl.String).cast(pl.Binary).to_list()
-
-
 def _rows(columns: Sequence[pl.Series], layout: Record) -> Iterator[dict[str, Any]]:
     """Give back each row as fastavro takes it."""
     names = [field.name for field in layout.fields]
