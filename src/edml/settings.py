@@ -5,7 +5,7 @@ What is said later wins: the defaults, the embedded log that runs under ``EDML_H
 
 >>> settings = Settings.read({"EDML_BOOTSTRAP_SERVERS": "kafka:9092", "EDML_KAFKA_LINGER_MS": "20"})
 >>> settings.client(client_id="edml-serve")
-{'bootstrap.servers': 'kafka:9092', 'linger.ms': '20', 'client.id': 'edml-serve'}
+{'bootstrap.servers': 'kafka:9092', 'log_level': 3, 'linger.ms': '20', 'client.id': 'edml-serve'}
 """
 
 import json
@@ -27,6 +27,8 @@ LOG_STATE_FILE: Final = "log.json"
 ENVIRONMENT_PREFIX: Final = "EDML_"
 KAFKA_PREFIX: Final = "EDML_KAFKA_"
 REGISTRY_PREFIX: Final = "EDML_REGISTRY_"
+ERRORS: Final = 3
+"""The syslog level of errors: librdkafka's notices of what it does are not for a terminal."""
 # The few librdkafka properties whose names have underscores of their own.
 UNDERSCORED: Final = frozenset({"log_level"})
 
@@ -116,6 +118,7 @@ class Settings:
             )
         return {
             "bootstrap.servers": self.bootstrap_servers,
+            "log_level": ERRORS,
             **self.kafka,
             **{_property_name(name): value for name, value in overrides.items()},
         }

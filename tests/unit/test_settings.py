@@ -119,7 +119,7 @@ def test_bootstrap_servers_as_a_kafka_property(tmp_path: Path) -> None:
     """Who knows librdkafka may name the brokers by its property."""
     settings = Settings.read({"EDML_KAFKA_BOOTSTRAP_SERVERS": "kafka:9092"}, tmp_path)
 
-    assert settings.client() == {"bootstrap.servers": "kafka:9092"}
+    assert settings.client() == {"bootstrap.servers": "kafka:9092", "log_level": 3}
 
 
 @pytest.mark.parametrize(
@@ -209,6 +209,7 @@ def test_client_properties() -> None:
     settings = Settings(bootstrap_servers="kafka:9092", kafka={"acks": "1", "linger.ms": "5"})
 
     assert settings.client(acks="all", group_id="serve") == {
+        "log_level": 3,
         "bootstrap.servers": "kafka:9092",
         "acks": "all",
         "linger.ms": "5",
