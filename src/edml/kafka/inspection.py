@@ -15,6 +15,7 @@ from confluent_kafka.admin import AdminClient, OffsetSpec, TopicMetadata
 from edml.errors import LogError
 
 TIMEOUT_S = 10.0
+REPLAYS = "edml.replay."
 
 Place: TypeAlias = tuple[str, int]
 """A topic and the number of one of its partitions."""
@@ -99,7 +100,8 @@ def _lags(
     admin: AdminClient, first: Mapping[Place, int], end: Mapping[Place, int]
 ) -> tuple[GroupLag, ...]:
     listed = admin.list_consumer_groups(request_timeout=TIMEOUT_S).result().valid
-    groups = sorted(group.group_id for group in listed)
+    # A replay keeps its own place as an offset: how much it has written, not read.
+    groups = sorted(group.group_id for group in listed if not group.group_id.startswith(REPLAYS))
     lags: list[GroupLag] = []
     for group in groups:
         lags.extend(_group_lags(group, _committed(admin, group), first, end))
