@@ -48,6 +48,23 @@ class Demo:
         """Its exit code, once it has ended."""
         return self.process.wait(LONG_S)
 
+    def what_to_try_next(self) -> Mapping[str, str]:
+        """The commands that it tells to try, each with what it prints."""
+        lines = [line.strip() for line in self.said.splitlines()]
+        (config,) = [line.split("EDML_CONFIG=")[1] for line in lines if "EDML_CONFIG=" in line]
+        kept = {k: v for k, v in os.environ.items() if not k.startswith("EDML_")}
+        return {
+            line.split()[1]: subprocess.run(
+                [sys.executable, "-m", *line.split("#")[0].split()],
+                env={**kept, "EDML_CONFIG": config, "COLUMNS": "120"},
+                capture_output=True,
+                check=True,
+                text=True,
+            ).stdout
+            for line in lines
+            if line.startswith("edml ")
+        }
+
     @property
     def said(self) -> str:
         """What it has printed."""
@@ -133,6 +150,12 @@ def test_the_demo_shows_two_versions_and_every_event_predicted_once(
         assert line in demo.said
     assert demo.running == {}
     assert demo.open_ports == set()
+    tried = demo.what_to_try_next()
+    assert list(tried) == ["up", "models", "scores", "dead-letters", "topics", "down"]
+    for version in (first["version"], second["version"]):
+        assert version in tried["models"]
+    assert "3 dead letters" in tried["dead-letters"]
+    assert demo.running == {}
 
 
 @pytest.mark.timeout(LONG_S)

@@ -5,11 +5,15 @@ from pathlib import Path
 
 from edml.demo.home import Home
 from edml.demo.report import Report, VersionReport
+from edml.settings import ENVIRONMENT_PREFIX
 
 
 def farewell(report: Report, home: Home) -> str:
     """The summary, and commands that work from here."""
     p50, p99 = (report.latency_ms[name] or 0.0 for name in ("p50", "p99"))
+    settings = f"export EDML_CONFIG={_short(home.config)}"
+    if stronger := [name for name in os.environ if _is_setting(name)]:
+        settings = f"unset {' '.join(sorted(stronger))}; {settings}"
     versions = "\n".join(_version(each) for each in report.versions)
     return f"""
 {report.events:,} events, {_from(report.data)}:
@@ -21,7 +25,7 @@ def farewell(report: Report, home: Home) -> str:
 
 What the demo wrote is still there. To look around:
 
-  export EDML_HOME={_short(home.directory)}
+  {settings}
   edml up              # the demo's log again
   edml models          # both versions, and which one answers
   edml scores          # their errors
@@ -38,6 +42,11 @@ def _from(data: str) -> str:
 def _version(each: VersionReport) -> str:
     rmse = "nothing scored" if each.rmse is None else f"RMSE {each.rmse:.2f}"
     return f"  {each.version:<32}  {each.role:<10} {each.count:>7,} scored  {rmse}"
+
+
+def _is_setting(variable: str) -> bool:
+    """Whether a variable of the environment is a setting, which would win over the demo's."""
+    return variable.startswith(ENVIRONMENT_PREFIX) and variable != "EDML_CONFIG"
 
 
 def _short(path: Path) -> str:

@@ -42,6 +42,11 @@ class Home:
         """The simulated data."""
         return self.directory / "data"
 
+    @property
+    def config(self) -> Path:
+        """The demo's settings."""
+        return self.directory / "edml.toml"
+
     def model(self, number: int) -> Path:
         """The artefact of a training."""
         return self.directory / f"model-{number}"
@@ -50,7 +55,7 @@ class Home:
     def environment(self) -> Mapping[str, str]:
         """Our environment, but for the settings; TensorFlow is told to say less."""
         kept = {k: v for k, v in os.environ.items() if not k.startswith(ENVIRONMENT_PREFIX)}
-        return {**kept, "EDML_CONFIG": str(self._config), "TF_CPP_MIN_LOG_LEVEL": "3"}
+        return {**kept, "EDML_CONFIG": str(self.config), "TF_CPP_MIN_LOG_LEVEL": "3"}
 
     @property
     def settings(self) -> Settings:
@@ -87,8 +92,4 @@ class Home:
                 each.unlink()
         # A text in JSON's quotes is one in TOML's, too.
         home, jars = json.dumps(str(self.directory)), json.dumps(str(self.jars))
-        self._config.write_text(f"home = {home}\njars = {jars}\n", encoding="utf-8")
-
-    @property
-    def _config(self) -> Path:
-        return self.directory / "edml.toml"
+        self.config.write_text(f"home = {home}\njars = {jars}\n", encoding="utf-8")

@@ -87,7 +87,7 @@ def _by_topic(messages: Iterable[Message]) -> Mapping[str, Sequence[Record]]:
         error = message.error()
         if error is None:
             found[message.topic()].append(_record(message))
-        elif not error.retriable():
+        elif error.code() == ck.KafkaError.UNKNOWN_TOPIC_OR_PART or not error.retriable():
             raise LogError(
                 f"the topic cannot be followed: {error.str()}",
                 where=f"{message.topic()}[{message.partition()}]",
