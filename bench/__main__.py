@@ -18,13 +18,15 @@ from bench.peers.peer import ROOT
 from bench.plan import FULL, QUICK
 from bench.report import markdown
 from bench.scene import Scene, model, scene
-from bench.throughput import serving
+from bench.scoring import scoring
+from bench.serving import serving
 from edml.errors import EdmlError
 from edml.kafka.embedded.progress import Silence
 from edml.kafka.embedded.rehearsal import install
 
 EXPERIMENTS: dict[str, Callable[[Scene], dict[str, Any]]] = {
     "serving": serving,
+    "scoring": scoring,
     "latency": latencies,
 }
 BUILD = ROOT / "build"

@@ -13,11 +13,10 @@ from bench.peers.kafka_streams import LATENCY, KafkaStreams
 from bench.peers.peer import Guarantee, Peer
 from bench.peers.pipe import Pipe
 from bench.scene import Scene
-from bench.throughput import value_bytes
+from bench.serving import PIPE, STREAMS, value_bytes
 from bench.verify import Answers
 from edml.serving.records import prediction_schema
 
-STREAMS = "kafka_streams"
 KEEPS_UP_S = 1.0
 RATE = 5_000
 
@@ -99,7 +98,7 @@ def take(live: Live, peer: Peer, guarantee: Guarantee, rate: int) -> Taken:
         since = scene.stage.ends(peer.output)
         with live.sent(flow, peer.output) as sending:
             arrivals = sending.finished()
-    if peer.predicts:
+    if peer.name != PIPE:
         schema = prediction_schema(applications.live)
         answers = Answers(scene.expected, scene.registry, schema)
         verify.predictions(scene.stage, peer.output, since, answers)

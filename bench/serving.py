@@ -1,98 +1,75 @@
-"""Throughput of serving: how fast a backlog becomes predictions, seen from outside."""
+"""Serving beside its limit and its peers: trips to predictions."""
 
-import os
-import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from typing import Any
 
-from bench import verify
-from bench.measure import advances, steady
-from bench.peers.peer import Guarantee, Peer, Work
-from bench.processes import rss_mb, running
+from bench import applications, verify, world
+from bench.peers.kafka_streams import KafkaStreams
+from bench.peers.naive import NaiveJava, NaivePython
+from bench.peers.peer import Guarantee, Peer
+from bench.peers.pipe import Pipe
+from bench.peers.quix import Quix
+from bench.runs import Runs, beside, figures, rounds, with_the_better_of
 from bench.scene import Scene
-from bench.stage import Stage
-from bench.verify import Answers, Verified, WrongOutputError
-from bench.watch import watch
+from bench.verify import Answers, Verified
+from edml.kafka.codec.encode import Encoder
+from edml.serving.records import prediction_schema
+
+PIPE = "pipe"
+STREAMS = "kafka_streams"
+SAVED_MODEL = "_savedmodel"
+FLAVOURS = ("onnx", "savedmodel")
+SOME = 10_000
 
 
-@dataclass(frozen=True)
-class Run:
-    """What one run of one peer showed.
+def serving(scene: Scene) -> dict[str, Any]:
+    """The throughput of edml, of its limit and of its peers, with each guarantee."""
+    guarantees: tuple[Guarantee, ...] = ("exactly_once",)
+    if not scene.plan.quick:
+        guarantees = ("exactly_once", "at_least_once")
+    ours = [scene.edml(flavour, flavour, name=flavour) for flavour in FLAVOURS]
+    answers = Answers(scene.expected, scene.registry, prediction_schema(applications.onnx))
 
-    Processor time is that of the peer and of the broker, in µs a record: it tells the work apart
-    from who else uses the machine. ``load`` is the machine's at the end.
-    """
+    def check(peer: Peer, since: Mapping[int, int]) -> Verified:
+        if peer.name == PIPE:
+            return verify.count(scene.stage, peer.output, since)
+        return verify.predictions(scene.stage, peer.output, since, answers)
 
-    records_per_s: float
-    startup_s: float
-    seconds: float
-    records: int
-    repeated: int
-    cpu_us: float
-    broker_cpu_us: float
-    rss_mb: float
-    load: float
-
-
-Runs = Mapping[str, Sequence[Run]]
-"""The runs of each peer, round by round."""
+    return {
+        each: _told(rounds(scene, [*ours, *peers(scene, each)], each, scene.backlog, check))
+        for each in guarantees
+    }
 
 
-def run(scene: Scene, answers: Answers, peer: Peer, guarantee: Guarantee) -> Run:
-    """Start a peer on the backlog, watch it, stop it, and verify what it has written."""
-    stage, plan = scene.stage, scene.plan
-    stage.create(peer.output)
-    peer.prepare(stage)
-    since = stage.ends(peer.output)
-    before = sum(since.values())
-    serial = f"{peer.name}-{guarantee}-{time.time_ns()}"
-    work = Work(guarantee, serial, scene.backlog, peer.output, stage.folder / "state")
-    with running(peer.command(work), stage.folder / "logs" / f"{serial}.log") as child:
-        samples = watch(
-            stage, peer.output, child, since=before, seconds=plan.warm_s + plan.measure_s
-        )
-        memory = rss_mb(child.pid)
-    verified = _verified(stage, answers, peer, since)
-    # Transactions leave a marker in each partition: not every offset is a record.
-    density = verified.records / (stage.end(peer.output) - before)
-    stage.truncate(peer.output)
-    if guarantee == "exactly_once" and verified.repeated:
-        raise WrongOutputError(f"{peer.name} wrote {verified.repeated} records again")
-    window = steady(samples, warm_s=plan.warm_s)
-    if window is None:
-        raise WrongOutputError(f"{peer.name} was never steady: {len(advances(samples))} advances")
-    records = window.offsets * density
-    return Run(
-        records_per_s=records / window.seconds,
-        startup_s=advances(samples)[0].at_s - child.started_s,
-        seconds=window.seconds,
-        records=verified.records,
-        repeated=verified.repeated,
-        cpu_us=window.peer_cpu_s / records * 1e6,
-        broker_cpu_us=window.broker_cpu_s / records * 1e6,
-        rss_mb=memory,
-        load=os.getloadavg()[0],
-    )
+def peers(scene: Scene, guarantee: Guarantee) -> list[Peer]:
+    """Everybody else; the naive loops are exactly once alone."""
+    tools = scene.tools
+    found: list[Peer] = [Pipe(tools, value_bytes(scene))]
+    if guarantee == "exactly_once":
+        found += [NaivePython(tools), NaiveJava(tools)]
+    if not scene.plan.quick:
+        found.append(KafkaStreams(tools, name=f"{STREAMS}_1", threads=1))
+    found.append(KafkaStreams(tools, name=f"{STREAMS}_2", threads=2))
+    found += [Quix(tools), Quix(tools, name=f"quix{SAVED_MODEL}", flavour="savedmodel")]
+    wanted = scene.plan.peers
+    return [each for each in found if not wanted or each.name in wanted]
 
 
-def _verified(stage: Stage, answers: Answers, peer: Peer, since: dict[int, int]) -> Verified:
-    if not peer.predicts:
-        return verify.count(stage, peer.output, since)
-    return verify.predictions(stage, peer.output, since, answers)
+def value_bytes(scene: Scene) -> int:
+    """How many bytes edml writes of a prediction, on average."""
+    frame = world.predicted(scene.artefact, "onnx", scene.trips.head(SOME))
+    values = Encoder(prediction_schema(applications.onnx), scene.tools.prediction_id).encode(frame)
+    return round(sum(map(len, values)) / len(values))
 
 
-def rounds(scene: Scene, answers: Answers, peers: Sequence[Peer], guarantee: Guarantee) -> Runs:
-    """Every peer once a round, in turn, so that what slows the machine slows them all."""
-    found: dict[str, list[Run]] = {each.name: [] for each in peers}
-    for number in range(scene.plan.rounds):
-        for peer in peers:
-            done = run(scene, answers, peer, guarantee)
-            found[peer.name].append(done)
-            print(
-                f"  {guarantee:<13} {peer.name:<18} round {number + 1}: "
-                f"{done.records_per_s:>9,.0f} records/s, "
-                f"{done.cpu_us:6.1f} + {done.broker_cpu_us:4.1f} µs a record, "
-                f"{done.rss_mb:5.0f} MB, first after {done.startup_s:4.1f} s, load {done.load:.1f}",
-                flush=True,
-            )
-    return found
+def _told(runs: Runs) -> dict[str, Any]:
+    """Each flavour with its ratios to those who call a model of its kind, and the peers."""
+    peers = {name: each for name, each in runs.items() if name not in FLAVOURS}
+    saved = {name: each for name, each in peers.items() if name.endswith(SAVED_MODEL)}
+    pipe = {name: each for name, each in peers.items() if name == PIPE}
+    others = with_the_better_of({n: e for n, e in peers.items() if n not in saved}, STREAMS)
+    return {
+        "onnx": beside(runs["onnx"], others),
+        "savedmodel": beside(runs["savedmodel"], {**pipe, **saved}),
+        "peers": {name: figures(each) for name, each in peers.items()},
+    }

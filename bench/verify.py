@@ -1,6 +1,6 @@
 """Whoever is measured must have done the work: its output is read, and compared by record."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import confluent_kafka as ck
@@ -31,14 +31,17 @@ class Verified:
 
 @dataclass(frozen=True)
 class Answers:
-    """What must be predicted: by ``uuid`` a ``prediction``; and by what schema answers are read."""
+    """What must be found by ``uuid``, and by what schema it is read.
+
+    A ``prediction``, and for scored ones the ``outcome``.
+    """
 
     expected: pl.DataFrame
     registry: Registry
     schema: RecordSchema
 
 
-def count(stage: Stage, topic: str, since: dict[int, int]) -> Verified:
+def count(stage: Stage, topic: str, since: Mapping[int, int]) -> Verified:
     """Count the committed records of a topic since some offsets, and those with a key again."""
     keys: set[bytes | None] = set()
     records = 0
@@ -48,32 +51,56 @@ def count(stage: Stage, topic: str, since: dict[int, int]) -> Verified:
     return Verified(records, records - len(keys))
 
 
-def predictions(stage: Stage, topic: str, since: dict[int, int], answers: Answers) -> Verified:
+def predictions(stage: Stage, topic: str, since: Mapping[int, int], answers: Answers) -> Verified:
     """Compare every prediction with the answer to its trip.
 
     Raises `WrongOutputError` for a wrong prediction, one of an unknown trip, and where a record of
     the input was left out between two that were answered.
     """
-    decoder = FrameDecoder(answers.registry, answers.schema)
-    parts = []
-    for messages in _committed(stage, topic, since):
-        decoded = decoder.decode([each.value() for each in messages])
-        if decoded.bad:
-            raise WrongOutputError(f"{topic} has records that cannot be read: {decoded.bad[0]}")
-        parts.append(decoded.frame.select("uuid", "prediction", "event_partition", "event_offset"))
-    found = pl.concat(parts)
-    _compare(topic, found.join(answers.expected, on="uuid", how="left", suffix="_expected"))
+    columns = ("uuid", "prediction", "event_partition", "event_offset")
+    found = pl.concat(_frames(stage, topic, since, answers, columns))
+    both = found.join(answers.expected, on="uuid", how="left", suffix="_expected")
+    _compare(topic, both, "prediction")
     distinct = found.unique(["event_partition", "event_offset"])
     _no_gap(topic, distinct)
     return Verified(found.height, found.height - distinct.height)
 
 
-def _compare(topic: str, both: pl.DataFrame) -> None:
-    difference = (pl.col("prediction") - pl.col("prediction_expected")).abs()
-    allowed = TOLERANCE * pl.max_horizontal(1.0, pl.col("prediction_expected").abs())
+def scored(stage: Stage, topic: str, since: Mapping[int, int], answers: Answers) -> Verified:
+    """Compare every scored prediction, its outcome and its error with what is known of its trip.
+
+    Raises `WrongOutputError` for a wrong one.
+    """
+    columns = ("uuid", "prediction", "outcome", "error")
+    found = pl.concat(_frames(stage, topic, since, answers, columns))
+    both = found.join(answers.expected, on="uuid", how="left", suffix="_expected").with_columns(
+        error_expected=pl.col("prediction_expected") - pl.col("outcome_expected")
+    )
+    for column in columns[1:]:
+        _compare(topic, both, column)
+    return Verified(found.height, found.height - found["uuid"].n_unique())
+
+
+def _frames(
+    stage: Stage, topic: str, since: Mapping[int, int], answers: Answers, columns: Sequence[str]
+) -> Iterator[pl.DataFrame]:
+    decoder = FrameDecoder(answers.registry, answers.schema)
+    for messages in _committed(stage, topic, since):
+        decoded = decoder.decode([each.value() for each in messages])
+        if decoded.bad:
+            raise WrongOutputError(f"{topic} has records that cannot be read: {decoded.bad[0]}")
+        yield decoded.frame.select(columns)
+
+
+def _compare(topic: str, both: pl.DataFrame, column: str) -> None:
+    expected = pl.col(f"{column}_expected")
+    difference = (pl.col(column) - expected).abs()
+    allowed = TOLERANCE * pl.max_horizontal(1.0, expected.abs())
     wrong = both.filter((difference <= allowed).fill_null(value=False).not_())
     if not wrong.is_empty():
-        raise WrongOutputError(f"{topic}: {wrong.height} wrong predictions, such as {wrong.row(0)}")
+        raise WrongOutputError(
+            f"{topic}: {wrong.height} times a wrong {column}, such as {wrong.row(0)}"
+        )
 
 
 def _no_gap(topic: str, distinct: pl.DataFrame) -> None:
@@ -87,7 +114,7 @@ def _no_gap(topic: str, distinct: pl.DataFrame) -> None:
             )
 
 
-def _committed(stage: Stage, topic: str, since: dict[int, int]) -> Iterator[list[Message]]:
+def _committed(stage: Stage, topic: str, since: Mapping[int, int]) -> Iterator[list[Message]]:
     """The committed records of a topic, some at once."""
     consumer = ck.Consumer(
         {

@@ -3,43 +3,53 @@
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from bench.peers.peer import ROOT, Work
 from bench.processes import Command
 from bench.stage import Stage
 from edml.application import Application
-from edml.kafka.group_offsets import seek
+from edml.kafka.group_offsets import groups, seek
 
 
 @dataclass(frozen=True)
 class Edml:
-    """``edml serve`` of an application of `bench.applications`, by its name there."""
+    """``edml serve``, or ``score``, of an application of `bench.applications` (its variable)."""
 
     application: Application
     variable: str
     environment: Mapping[str, str]
     name: str = "edml"
-    predicts: bool = True
+    verb: Literal["serve", "score"] = "serve"
 
     @property
     def output(self) -> str:
         """The topic that it writes."""
-        return self.application.predictions_topic
+        application = self.application
+        if self.verb == "serve":
+            return application.predictions_topic
+        return application.scored_topic
 
     @property
     def group(self) -> str:
         """The consumer group that it always has."""
-        return f"edml.{self.application.name}.serve"
+        return f"edml.{self.application.name}.{self.verb}"
 
     def prepare(self, stage: Stage) -> None:
-        """Have the group begin anew."""
-        seek(stage.client, self.group, [self.application.event.topic], "earliest")
+        """Have the group begin anew, if it has ever begun."""
+        if self.group not in groups(stage.client):
+            return
+        application = self.application
+        topics = [application.event.topic]
+        if self.verb == "score":
+            topics = [application.predictions_topic, application.outcome.topic]
+        seek(stage.client, self.group, topics, "earliest")
 
     def command(self, work: Work) -> Command:
-        """Start ``edml serve``."""
+        """Start the command."""
         return edml(
             self.environment,
-            "serve",
+            self.verb,
             "--app",
             f"bench.applications:{self.variable}",
             "--guarantee",

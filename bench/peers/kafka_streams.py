@@ -6,7 +6,7 @@ https://kafka.apache.org/documentation/streams/developer-guide/config-streams.ht
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from bench.peers.peer import Tools, Work
+from bench.peers.peer import Join, Tools, Work
 from bench.processes import Command
 from bench.stage import Stage
 
@@ -32,14 +32,12 @@ LATENCY = {
 
 @dataclass(frozen=True)
 class KafkaStreams:
-    """One topology, ``threads`` stream threads, and Kafka's ``properties``."""
+    """Serving: one topology, ``threads`` stream threads, and Kafka's ``properties``."""
 
     tools: Tools
     name: str = "kafka_streams"
     threads: int = 1
     properties: Mapping[str, str] = field(default_factory=lambda: THROUGHPUT)
-    main_class: str = "StreamsServing"
-    predicts: bool = True
 
     @property
     def output(self) -> str:
@@ -51,14 +49,49 @@ class KafkaStreams:
 
     def command(self, work: Work) -> Command:
         """Start the topology."""
-        properties = {
-            "bootstrap.servers": self.tools.bootstrap,
-            "application.id": work.group,
-            "processing.guarantee": GUARANTEES[work.guarantee],
-            "num.stream.threads": str(self.threads),
-            "state.dir": str(work.folder / work.group),
-            "consumer.auto.offset.reset": "earliest",
-            **self.properties,
+        told = {**self.tools.told(work), **_told(self.tools, work, self.threads, self.properties)}
+        return self.tools.jvm("StreamsServing", told)
+
+
+@dataclass(frozen=True)
+class KafkaStreamsJoin:
+    """Scoring: a stream-stream join over window stores in memory, with their changelogs."""
+
+    tools: Tools
+    join: Join
+    name: str = "kafka_streams"
+    threads: int = 1
+    properties: Mapping[str, str] = field(default_factory=lambda: THROUGHPUT)
+
+    @property
+    def output(self) -> str:
+        """The topic that it writes."""
+        return f"bench.{self.name}.scored"
+
+    def prepare(self, stage: Stage) -> None:
+        """Nothing: its group is new each time."""
+
+    def command(self, work: Work) -> Command:
+        """Start the topology."""
+        told = {
+            **self.tools.told(work),
+            **self.join.told(),
+            **_told(self.tools, work, self.threads, self.properties),
         }
-        streams = {f"streams.{name}": value for name, value in properties.items()}
-        return self.tools.jvm(self.main_class, {**self.tools.told(work), **streams})
+        return self.tools.jvm("StreamsScoring", told)
+
+
+def _told(
+    tools: Tools, work: Work, threads: int, properties: Mapping[str, str]
+) -> Mapping[str, str]:
+    """Kafka Streams' own properties."""
+    told = {
+        "bootstrap.servers": tools.bootstrap,
+        "application.id": work.group,
+        "processing.guarantee": GUARANTEES[work.guarantee],
+        "num.stream.threads": str(threads),
+        "state.dir": str(work.folder / work.group),
+        "consumer.auto.offset.reset": "earliest",
+        **properties,
+    }
+    return {f"streams.{name}": value for name, value in told.items()}

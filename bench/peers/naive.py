@@ -14,7 +14,6 @@ class NaivePython:
     tools: Tools
     name: str = "naive_python"
     output: str = "bench.naive-python"
-    predicts: bool = True
 
     def prepare(self, stage: Stage) -> None:
         """Nothing: its group is new each time."""
@@ -32,7 +31,6 @@ class NaiveJava:
     tools: Tools
     name: str = "naive_java"
     output: str = "bench.naive-java"
-    predicts: bool = True
 
     def prepare(self, stage: Stage) -> None:
         """Nothing: its group is new each time."""

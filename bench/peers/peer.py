@@ -25,6 +25,28 @@ class Work:
     folder: Path
 
 
+@dataclass(frozen=True)
+class Join:
+    """What is joined: topics, and by ``prediction``, ``outcome``, ``scored`` schemas and ids."""
+
+    predictions: str
+    outcomes: str
+    schemas: Mapping[str, str]
+    ids: Mapping[str, int]
+
+    def told(self) -> Mapping[str, str]:
+        """What every program is told of it, by name."""
+        return {
+            "predictions": self.predictions,
+            "outcomes": self.outcomes,
+            **{f"{name}_id": str(each) for name, each in self.ids.items()},
+        }
+
+    def described(self) -> Mapping[str, str]:
+        """The schemas, for programs that have them not compiled in."""
+        return {f"{name}_schema": each for name, each in self.schemas.items()}
+
+
 class Peer(Protocol):
     """Someone who does the work."""
 
@@ -36,11 +58,6 @@ class Peer(Protocol):
     @property
     def output(self) -> str:
         """The topic that it writes."""
-        ...
-
-    @property
-    def predicts(self) -> bool:
-        """Whether its output can be compared; the pipe's cannot."""
         ...
 
     def prepare(self, stage: Stage) -> None:

@@ -15,7 +15,6 @@ class Pipe:
     value_bytes: int
     name: str = "pipe"
     output: str = "bench.pipe"
-    predicts: bool = False
 
     def prepare(self, stage: Stage) -> None:
         """Nothing: its group is new each time."""

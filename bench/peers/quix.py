@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from bench.peers.peer import Tools, Work
+from bench.peers.peer import Join, Tools, Work
 from bench.processes import Command
 from bench.stage import Stage
 
@@ -17,9 +17,6 @@ class Quix:
     tools: Tools
     name: str = "quix"
     flavour: str = "onnx"
-    commit_interval_s: float = COMMIT_INTERVAL_S
-    linger_ms: int = LINGER_MS
-    predicts: bool = True
 
     @property
     def output(self) -> str:
@@ -35,9 +32,44 @@ class Quix:
             **self.tools.told(work),
             **self.tools.schemas(),
             "flavour": self.flavour,
-            "commit_interval_s": str(self.commit_interval_s),
-            "linger_ms": str(self.linger_ms),
-            "state": str(work.folder / work.group),
+            **_told(work),
         }
         python = str(self.tools.bench_python)
         return self.tools.python("bench.programs.quix_serving", told, python=python)
+
+
+@dataclass(frozen=True)
+class QuixJoin:
+    """An interval join, its state in RocksDB with changelogs."""
+
+    tools: Tools
+    join: Join
+    name: str = "quix"
+
+    @property
+    def output(self) -> str:
+        """The topic that it writes."""
+        return f"bench.{self.name}.scored"
+
+    def prepare(self, stage: Stage) -> None:
+        """Nothing: its group is new each time."""
+
+    def command(self, work: Work) -> Command:
+        """Start the application."""
+        told = {
+            **self.tools.told(work),
+            **self.join.told(),
+            **self.join.described(),
+            **_told(work),
+        }
+        python = str(self.tools.bench_python)
+        return self.tools.python("bench.programs.quix_scoring", told, python=python)
+
+
+def _told(work: Work) -> dict[str, str]:
+    """How its clients are set, and where its state is."""
+    return {
+        "commit_interval_s": str(COMMIT_INTERVAL_S),
+        "linger_ms": str(LINGER_MS),
+        "state": str(work.folder / work.group),
+    }

@@ -88,6 +88,15 @@ def onnx(path: Path) -> onnxruntime.InferenceSession:
     return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
 
 
+def plain(schema: str) -> str:
+    """A record's schema without logical types: instants are numbers."""
+    record = json.loads(schema)
+    for field in record["fields"]:
+        if isinstance(field["type"], dict) and "logicalType" in field["type"]:
+            field["type"] = field["type"]["type"]
+    return json.dumps(record)
+
+
 class Avro:
     """One topic's values in the Confluent wire format, by fastavro."""
 
