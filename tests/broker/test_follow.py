@@ -71,18 +71,6 @@ def test_only_what_is_committed_is_seen(
         assert next(following(follower, topic)).value == b"committed"
 
 
-def test_a_topic_that_does_not_exist_cannot_be_followed(
-    client: dict[str, str | int | float | bool],
-) -> None:
-    """It is named, with what to do."""
-    with (
-        Follower(client, {"no-such-topic": 1}) as follower,
-        pytest.raises(LogError, match="cannot be followed") as caught,
-    ):
-        next(following(follower, "no-such-topic"))
-    assert caught.value.where == "no-such-topic[0]"
-
-
 def test_a_record_that_the_log_refuses_is_an_error(
     client: dict[str, str | int | float | bool],
 ) -> None:

@@ -39,7 +39,7 @@ class Arrival:
 
 
 class Follower:
-    """Reads all partitions of some topics from their beginning. Use it as a context."""
+    """Reads all partitions of some topics, which exist, from their beginning. Use it as a context."""
 
     def __init__(self, client: Mapping[str, Any], topics: Mapping[str, int]) -> None:
         """``topics`` gives the number of partitions of each topic."""
@@ -87,7 +87,7 @@ def _by_topic(messages: Iterable[Message]) -> Mapping[str, Sequence[Record]]:
         error = message.error()
         if error is None:
             found[message.topic()].append(_record(message))
-        elif error.code() == ck.KafkaError.UNKNOWN_TOPIC_OR_PART or not error.retriable():
+        elif not error.retriable():
             raise LogError(
                 f"the topic cannot be followed: {error.str()}",
                 where=f"{message.topic()}[{message.partition()}]",
