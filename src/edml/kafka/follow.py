@@ -39,7 +39,7 @@ class Arrival:
 
 
 class Follower:
-    """Reads all partitions of some topics, which exist, from their beginning. Use it as a context."""
+    """Reads all partitions of topics that exist, from their beginning. Use it as a context."""
 
     def __init__(self, client: Mapping[str, Any], topics: Mapping[str, int]) -> None:
         """``topics`` gives the number of partitions of each topic."""
