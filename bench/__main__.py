@@ -4,7 +4,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
@@ -13,13 +13,16 @@ from typing import Any
 import click
 
 from bench.circumstances import circumstances
+from bench.growth import growth
 from bench.latency import latencies
 from bench.peers.peer import ROOT
 from bench.plan import FULL, QUICK
+from bench.recovery import recovery
 from bench.report import markdown
 from bench.scene import Scene, model, scene
 from bench.scoring import scoring
 from bench.serving import serving
+from bench.swap import swap
 from edml.errors import EdmlError
 from edml.kafka.embedded.progress import Silence
 from edml.kafka.embedded.rehearsal import install
@@ -28,7 +31,11 @@ EXPERIMENTS: dict[str, Callable[[Scene], dict[str, Any]]] = {
     "serving": serving,
     "scoring": scoring,
     "latency": latencies,
+    "swap": swap,
+    "recovery": recovery,
+    "growth": growth,
 }
+QUICK_EXPERIMENTS = ("serving", "scoring", "latency", "swap")
 BUILD = ROOT / "build"
 JARS = Path(os.environ.get("EDML_JARS", ROOT / ".edml" / "jars"))
 
@@ -66,15 +73,20 @@ def main(  # noqa: PLR0913  one parameter an option
     try:
         with scene(folder, JARS, plan, artefact or model(folder)) as set_up:
             for name, experiment in EXPERIMENTS.items():
-                if not only or name in only:
+                if name in (only or (QUICK_EXPERIMENTS if quick else EXPERIMENTS)):
                     print(name, flush=True)
                     measured[name] = experiment(set_up)
+                    _write(measured)
     except EdmlError as error:
         print(error, file=sys.stderr)
         sys.exit(error.exit_code)
+    print(markdown(measured))
+
+
+def _write(measured: Mapping[str, Any]) -> None:
+    """Write down what is known so far."""
     (BUILD / "bench.json").write_text(json.dumps(measured, indent=2) + "\n", encoding="utf-8")
     (BUILD / "bench.md").write_text(markdown(measured), encoding="utf-8")
-    print((BUILD / "bench.md").read_text(encoding="utf-8"))
 
 
 def _ended(number: int, frame: FrameType | None) -> None:

@@ -3,10 +3,17 @@
 ``edml serve --app bench.applications:onnx``, say.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from edml.application import Application
-from edml.apps.taxi import taxi
+from edml.apps.taxi import TaxiTripPickup, taxi
+
+
+@dataclass(frozen=True)
+class WidePickup(TaxiTripPickup):
+    """A pick-up with a text beside it that no feature needs."""
+
+    note: str = ""
 
 
 def called(name: str, *, events: str = "", outcomes: str = "") -> Application:
@@ -19,7 +26,29 @@ def called(name: str, *, events: str = "", outcomes: str = "") -> Application:
     )
 
 
+def wide(name: str) -> Application:
+    """The taxi application with wide events."""
+    application = called(name, events=f"{name}.pickups")
+    return replace(application, event=replace(application.event, schema=WidePickup))
+
+
+# Serving and scoring, beside their peers.
 onnx = called("bench-onnx")
 savedmodel = called("bench-savedmodel")
 scoring = called("bench-scoring")
+
+# A flow of events: latency, swaps and crashes.
 live = called("bench-live", events="bench-live.pickups")
+swap_onnx = called("bench-swap-onnx", events="bench-live.pickups")
+swap_savedmodel = called("bench-swap-savedmodel", events="bench-live.pickups")
+recovering = called("bench-recovering", outcomes="bench-recovering.dropoffs")
+
+# What grows: models, partitions, the width of an event, the records that wait for an outcome.
+shadowed = called("bench-shadowed")
+partitions_1 = called("bench-partitions-1", events="bench-partitions-1.pickups")
+partitions_16 = called("bench-partitions-16", events="bench-partitions-16.pickups")
+wide_100 = wide("bench-wide-100")
+wide_1000 = wide("bench-wide-1000")
+squeezed_1 = called("bench-squeezed-1", outcomes="bench-squeezed-1.dropoffs")
+squeezed_30 = called("bench-squeezed-30", outcomes="bench-squeezed-30.dropoffs")
+squeezed_720 = called("bench-squeezed-720", outcomes="bench-squeezed-720.dropoffs")

@@ -107,8 +107,11 @@ class Live:
             yield child
 
     @contextmanager
-    def sent(self, flow: Flow, output: str) -> "Iterator[Sending]":
-        """The flow, being sent while the context lasts, and received."""
+    def sent(self, flow: Flow, output: str, *, marker: str = "") -> "Iterator[Sending]":
+        """The flow, being sent while the context lasts, and received.
+
+        With a ``marker`` only outputs count that hold it.
+        """
         stage = self.scene.stage
         records, times = self.records(flow.events), stage.folder / "times.npz"
         times.unlink(missing_ok=True)
@@ -120,7 +123,8 @@ class Live:
         ends = json.dumps(stage.ends(output))
         python = self.scene.tools.python
         receiver = python(
-            "bench.programs.receiver", {**told, "topic": output, "ends": ends, "times": str(times)}
+            "bench.programs.receiver",
+            {**told, "topic": output, "ends": ends, "times": str(times), "marker": marker},
         )
         logs = stage.folder / "logs"
         with running(receiver, logs / "receiver.log") as receiving:

@@ -21,6 +21,9 @@ class Plan:
     latency_warm_s: float
     latency_s: float
     commit_intervals_ms: tuple[int, ...]
+    swaps: int
+    kills: int
+    open_records: tuple[int, ...]
     peers: tuple[str, ...] = ()
 
 
@@ -34,6 +37,9 @@ FULL = Plan(
     latency_warm_s=8.0,
     latency_s=20.0,
     commit_intervals_ms=(100, 25, 10, 5),
+    swaps=4,
+    kills=5,
+    open_records=(1_000, 10_000, 100_000, 1_000_000),
 )
 QUICK = Plan(
     quick=True,
@@ -45,4 +51,7 @@ QUICK = Plan(
     latency_warm_s=3.0,
     latency_s=5.0,
     commit_intervals_ms=(25,),
+    swaps=1,
+    kills=1,
+    open_records=(1_000, 100_000),
 )

@@ -27,8 +27,9 @@ class Command:
 
 @dataclass(frozen=True)
 class Child:
-    """A child that runs; what it says goes to ``output``."""
+    """A child that runs a ``command``; what it says goes to ``output``."""
 
+    command: Command
     process: "subprocess.Popen[bytes]"
     output: Path
     started_s: float
@@ -98,7 +99,7 @@ def running(command: Command, output: Path) -> Iterator[Child]:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    child = Child(process, output, started_s)
+    child = Child(command, process, output, started_s)
     try:
         yield child
     finally:

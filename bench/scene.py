@@ -5,7 +5,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from bench.peers.edml import Edml, edml
 from bench.peers.peer import ROOT, Tools
 from bench.plan import Plan
 from bench.processes import running
-from bench.stage import Stage, stage
+from bench.stage import PARTITIONS, Stage, stage
 from edml.application import Application
 from edml.errors import EdmlError
 from edml.kafka.codec.schema import avro_schema
@@ -46,6 +46,8 @@ class Scene:
     plan: Plan
     artefact: Path
     registry: Registry
+    published: set[str] = field(default_factory=set)
+    """The applications that have a champion."""
 
     @cached_property
     def trips(self) -> pl.DataFrame:
@@ -84,37 +86,35 @@ class Scene:
             bench_python=BENCH_PYTHON,
         )
 
-    def edml(self, variable: str, flavour: str, *, name: str) -> Edml:
-        """``edml serve`` of one of `bench.applications`, with the model as its champion."""
+    def edml(self, variable: str, flavour: str, *, name: str, partitions: int = PARTITIONS) -> Edml:
+        """``edml serve`` of one of `bench.applications`, with the model as its champion.
+
+        Asked again for an application, it does not publish again.
+        """
         application: Application = getattr(applications, variable)
-        with self.stage.cluster(application) as cluster:
+        if variable in self.published:
+            return Edml(application, variable, self.stage.environment, name)
+        with self.stage.cluster(application, partitions) as cluster:
             cluster.create()
         self.publish(variable, flavour)
+        self.published.add(variable)
         return Edml(application, variable, self.stage.environment, name)
 
-    def publish(
-        self, variable: str, flavour: str, *, version: str = "", role: str = "champion"
-    ) -> str:
-        """Publish the model for an application, under another version if one is named."""
+    def publish(self, variable: str, flavour: str) -> None:
+        """Publish the model as an application's champion, as a person does."""
+        folder = self.artefact_as(variable)
+        app = f"bench.applications:{variable}"
+        self.command("publish", str(folder), "--app", app, "--flavour", flavour)
+
+    def artefact_as(self, variable: str, number: int = 1) -> Path:
+        """The model as that of an application; ``number`` tells its versions apart."""
         application: Application = getattr(applications, variable)
-        folder = self.stage.folder / "artefacts" / application.name / (version or "first")
+        folder = self.stage.folder / "artefacts" / application.name / str(number)
         shutil.copytree(self.artefact, folder)
         description = Artefact.read(folder).description
-        described = replace(
-            description, application=application.name, version=version or description.version
-        )
-        Artefact.write(folder, described)
-        self.command(
-            "publish",
-            str(folder),
-            "--app",
-            f"bench.applications:{variable}",
-            "--flavour",
-            flavour,
-            "--role",
-            role,
-        )
-        return described.version
+        version = description.version if number == 1 else f"{description.version}-{number}"
+        Artefact.write(folder, replace(description, application=application.name, version=version))
+        return folder
 
     def command(self, *arguments: str) -> None:
         """Run a command of edml to its end; raises `EdmlError` with what it says when it fails."""

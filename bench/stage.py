@@ -2,9 +2,9 @@
 
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,8 @@ class Stage:
     log: EmbeddedLog
     folder: Path
     settings: Settings
+    known: dict[str, Sequence[int]] = field(default_factory=dict)
+    """The partitions of topics that were asked about."""
 
     @cached_property
     def admin(self) -> AdminClient:
@@ -65,13 +67,14 @@ class Stage:
         """The broker's process id."""
         return self.log.broker.running_process.pid
 
-    def cluster(self, application: Application) -> Cluster:
+    def cluster(self, application: Application, partitions: int = PARTITIONS) -> Cluster:
         """The stage as the cluster of an application; use it as a context."""
-        return Cluster(self.settings, application, PARTITIONS)
+        return Cluster(self.settings, application, partitions)
 
     def create(self, topic: str) -> None:
         """Create a topic unless it is there; nothing is ever deleted for its age."""
-        ensure_topics(self.client, [TopicSpec(topic, PARTITIONS, FOR_EVER)])
+        if topic not in self.admin.list_topics(timeout=TIMEOUT_S).topics:
+            ensure_topics(self.client, [TopicSpec(topic, PARTITIONS, FOR_EVER)])
         self._know(topic)
 
     def end(self, topic: str) -> int:
@@ -80,13 +83,20 @@ class Stage:
 
     def ends(self, topic: str) -> dict[int, int]:
         """The last stable offset of each partition."""
-        asked = {ck.TopicPartition(topic, p): OffsetSpec.latest() for p in range(PARTITIONS)}
+        asked = {ck.TopicPartition(topic, p): OffsetSpec.latest() for p in self._partitions(topic)}
         answers = self.admin.list_offsets(
             asked,
             isolation_level=ck.IsolationLevel.READ_COMMITTED,
             request_timeout=TIMEOUT_S,
         )
         return {each.partition: answer.result().offset for each, answer in answers.items()}
+
+    def _partitions(self, topic: str) -> Sequence[int]:
+        if topic not in self.known:
+            self.known[topic] = list(
+                self.admin.list_topics(topic, timeout=TIMEOUT_S).topics[topic].partitions
+            )
+        return self.known[topic]
 
     def _know(self, topic: str) -> None:
         """Let the admin client learn who leads a topic that was just created."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import confluent_kafka as ck
 import polars as pl
 
-from bench.stage import PARTITIONS, Stage
+from bench.stage import Stage
 from edml.errors import EdmlError
 from edml.kafka.codec.layout import RecordSchema
 from edml.kafka.message import Message, consume
@@ -64,6 +64,13 @@ def predictions(stage: Stage, topic: str, since: Mapping[int, int], answers: Ans
     distinct = found.unique(["event_partition", "event_offset"])
     _no_gap(topic, distinct)
     return Verified(found.height, found.height - distinct.height)
+
+
+def versions(stage: Stage, topic: str, since: Mapping[int, int], answers: Answers) -> Sequence[str]:
+    """The versions of the champions whose predictions there are, in the order of their names."""
+    found = pl.concat(_frames(stage, topic, since, answers, ("version", "role")))
+    champions = found.filter(pl.col("role") == "champion")["version"]
+    return champions.unique().sort().to_list()
 
 
 def scored(stage: Stage, topic: str, since: Mapping[int, int], answers: Answers) -> Verified:
@@ -130,7 +137,7 @@ def _committed(stage: Stage, topic: str, since: Mapping[int, int]) -> Iterator[l
     consumer.assign([ck.TopicPartition(topic, p, offset) for p, offset in since.items()])
     ended = 0
     try:
-        while ended < PARTITIONS:
+        while ended < len(since):
             found = consume(consumer, AT_ONCE, 1.0)
             records = [each for each in found if each.error() is None]
             ended += len(found) - len(records)

@@ -18,9 +18,11 @@ def main() -> None:
     """Read until every event has arrived, or until told to stop; then write the times down.
 
     ``arrived`` of the file holds, by the event's number, when its record first came (seconds of
-    the monotonic clock; not a number where none came), ``received`` how many came in all.
+    the monotonic clock; not a number where none came), ``received`` how many came in all. With a
+    ``marker`` only records are counted whose value holds it.
     """
     told, stop = job(), stopped()
+    marker = told["marker"].encode()
     keys = pl.read_parquet(told["records"], columns=["key"])["key"].head(int(told["count"]))
     numbers = {key: number for number, key in enumerate(keys.to_list())}
     consumer = ck.Consumer(
@@ -43,7 +45,7 @@ def main() -> None:
         now = time.monotonic()
         for message in messages:
             number = numbers.get(message.key())
-            if number is None:
+            if number is None or marker not in message.value():
                 continue
             received += 1
             if np.isnan(arrived[number]):
