@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from edml.errors import UsageError
 from edml.settings import Settings
 
 
@@ -50,6 +51,11 @@ def command(
     from edml.demo.run import run
     from edml.demo.signals import StoppedError
 
+    if json_file is not None and not json_file.absolute().parent.is_dir():
+        raise UsageError(
+            f"{json_file} cannot be written: there is no folder {json_file.parent}",
+            todo="make the folder, or name another one with --json",
+        )
     settings = Settings.read()
     found = data or settings.data
     plan = plans.Plan(data=None if found is None else found.absolute())

@@ -7,6 +7,7 @@ import time
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Final
 
 from edml import wiring
@@ -40,6 +41,7 @@ def perform(plan: Plan, home: Home, story: Story, view: View, resources: ExitSta
     What is begun is handed to ``resources``, which end it.
     """
     application = wiring.find_application(APPLICATION)
+    split = months.USUAL if plan.data is None else months.split(plan.data)
     story.begin("log", "a real Kafka and a real schema registry, on this machine")
     log = resources.enter_context(fresh_log(home, story))
     cluster = resources.enter_context(wiring.Cluster(home.settings, application))
@@ -49,22 +51,22 @@ def perform(plan: Plan, home: Home, story: Story, view: View, resources: ExitSta
     children = resources.enter_context(Children(home.environment, home.logs))
     story.done("log", f"Kafka at {log.bootstrap_servers}, registry at {log.registry_url}")
     stage = Stagehand(story, view, watch, children)
-    return Acts(plan, stage, cluster, _trips(plan, home, stage)).all()
+    trips = _trips(plan, home, split, stage)
+    return Acts(plan, stage, cluster, commands.Commands(plan, home, trips, split)).all()
 
 
-def _trips(plan: Plan, home: Home, stage: Stagehand) -> commands.Commands:
-    """The trips to learn from and to replay."""
+def _trips(plan: Plan, home: Home, split: months.Split, stage: Stagehand) -> Path:
+    """The folder of the trips to learn from and to replay."""
     stage.story.begin("data", "trips of New York's yellow taxis")
     if plan.data is None:
-        split, trips = months.USUAL, home.trips
+        trips = home.trips
         stage.run("data", commands.simulate(plan, home, split.all))
     else:
-        split = months.split(plan.data)
         trips = thinned(
             plan.data, split.all, home.trips, lambda said: stage.story.note("data", said)
         )
     stage.story.done("data", f"{plan.shown_data}, {split.all}")
-    return commands.Commands(plan, home, trips, split)
+    return trips
 
 
 @dataclass

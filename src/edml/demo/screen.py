@@ -36,6 +36,7 @@ KIND_STYLES: Final = {
 }
 BLOCKS: Final = "▁▂▃▄▅▆▇█"
 POINTS: Final = 30
+RATE_POINTS: Final = 8
 ROWS_OF_FRAME: Final = 12
 """The rows that are always there: title, stages, notes, figures, headings, and what parts them."""
 
@@ -130,12 +131,13 @@ def _notes(stages: Stages, now_s: float) -> list[Text]:
 
 def _figure_table(figures: Figures, topics: Topics, *, wide: bool) -> Table:
     latency = figures.recent_latency
+    course = sparkline(figures.rates[-RATE_POINTS:], [0.0, *figures.rates])
     cells = [
         (f"{figures.events:,}", topics.events),
         (f"{figures.predictions:,}", topics.predictions if wide else "→ predicted"),
         (f"{figures.scored:,}", topics.scored if wide else "→ scored"),
         (f"{figures.dead_letters:,}", topics.dead_letters if wide else "dead letters"),
-        (f"{figures.rate_per_s:,.0f}", "a second"),
+        (f"{figures.rate_per_s:,.0f}", f"a second {course if wide else ''}"),
         (_latency(latency), "ms p50 · p99"),
     ]
     table = Table.grid(expand=True)
