@@ -65,7 +65,7 @@ Examples:
 @click.option(
     "--epochs",
     type=click.IntRange(1),
-    help="How often each row is learnt from.  [default: as often as two million examples take, "
+    help="How often each row is learnt from.  [default: as often as 2.4 million examples take, "
     "30 times at most]",
 )
 @click.option(

@@ -1,5 +1,6 @@
 """Writes the folded network as an ONNX graph: gathers, a few matrix products, no one-hots."""
 
+from functools import reduce
 from pathlib import Path
 from typing import Any, Final
 
@@ -64,9 +65,11 @@ class _Drawing:
         self.nodes.append(helper.make_node(operator, list(inputs), [output], **attributes))
         return output
 
-    def split(self, columns: str, outputs: list[str], widths: list[int]) -> None:
-        widths_ = self.constant(_ints(*widths))
-        self.nodes.append(helper.make_node("Split", [columns, widths_], outputs, axis=1))
+    def split(self, columns: str, names: list[str], widths: list[int]) -> list[str]:
+        outputs = [f"split_{name}" for name in names]
+        inputs = [columns, self.constant(_ints(*widths))]
+        self.nodes.append(helper.make_node("Split", inputs, outputs, axis=1))
+        return outputs
 
 
 def _draw(network: Folded, drawing: _Drawing) -> None:
@@ -94,7 +97,7 @@ def _draw(network: Folded, drawing: _Drawing) -> None:
 
 def _places(network: Folded, drawing: _Drawing) -> dict[int, str]:
     """The places of the values of each category, ``[rows, 1]``, by the category's number."""
-    places = {}
+    places: dict[int, str] = {}
     axis = drawing.constant(_ints(1))
     spans = Spans.of(network.categories)
     if spans.at:
@@ -104,13 +107,12 @@ def _places(network: Folded, drawing: _Drawing) -> dict[int, str]:
         below = drawing.constant(spans.below)
         too_high = drawing.node("Greater", values, drawing.constant(spans.highest))
         known = drawing.node("Where", too_high, below, drawing.node("Max", values, below))
-        outputs = [f"places_{at}" for at in spans.at]
-        drawing.split(drawing.node("Sub", known, below), outputs, [1] * len(outputs))
-        places |= dict(zip(spans.at, outputs, strict=True))
+        found = drawing.node("Sub", known, below)
+        columns = drawing.split(found, names, [1] * len(names))
+        places |= dict(zip(spans.at, columns, strict=True))
     for at, category in enumerate(network.categories):
         if at not in places:
-            found = _looked_up(category, drawing)
-            places[at] = drawing.node("Unsqueeze", found, axis)
+            places[at] = drawing.node("Unsqueeze", _looked_up(category, drawing), axis)
     return places
 
 
@@ -155,17 +157,17 @@ def _continuous(network: Folded, places: dict[int, str], drawing: _Drawing) -> l
 
 
 def _deep(network: Folded, hidden: str, drawing: _Drawing) -> str:
-    """The wide sum plus the deep part's answer: ``[rows, 1]``."""
-    if not network.layers:
+    """The wide sum plus the towers' scores: ``[rows, 1]``."""
+    if not network.towers:
         return hidden
-    units = len(network.first.bias) - 1
-    wide, deep = f"{network.label}_wide", f"{network.label}_deep"
-    drawing.split(hidden, [wide, deep], [1, units])
-    *inner, last = network.layers
-    active = drawing.node("Relu", deep)
-    for layer in inner:
-        active = drawing.node("Relu", _dense(active, layer, drawing))
-    return drawing.node("Add", wide, _dense(active, last, drawing))
+    parts = ["wide", *(f"tower_{number}" for number in range(len(network.towers)))]
+    wide, *units = drawing.split(hidden, parts, network.widths)
+    scores = [wide]
+    scores += [
+        reduce(lambda taken, layer: _dense(drawing.node("Relu", taken), layer, drawing), tower, own)
+        for tower, own in zip(network.towers, units, strict=True)
+    ]
+    return drawing.node("Sum", *scores)
 
 
 def _dense(inputs: str, layer: Dense, drawing: _Drawing) -> str:

@@ -1,12 +1,13 @@
 """Writes the folded network as a TensorFlow SavedModel with a signature on raw, named features."""
 
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
 
 from edml.application import Category
-from edml.trainer.folded import Folded, Spans
+from edml.trainer.folded import Dense, Folded, Spans
 
 
 def export(network: Folded, path: Path) -> None:
@@ -54,7 +55,7 @@ class _Network(tf.Module):  # type: ignore[misc]  # TensorFlow ships no types
     def _places(self, columns: dict[str, Any]) -> dict[int, Any]:
         """Look values up in the vocabularies: the places by the category's number."""
         categories = self._network.categories
-        places = {}
+        places: dict[int, Any] = {}
         spans = self._spans
         if spans.at:
             values = tf.stack([columns[categories[at].name] for at in spans.at], axis=1)
@@ -84,20 +85,20 @@ class _Network(tf.Module):  # type: ignore[misc]  # TensorFlow ships no types
         return parts
 
     def _deep(self, hidden: Any) -> Any:
-        """Add the deep part's answer to the wide sum."""
-        wide, units = hidden[:, 0], hidden[:, 1:]
-        if not self._network.layers:
-            return wide
-        *inner, last = self._network.layers
-        units = tf.nn.relu(units)
-        for layer in inner:
-            units = tf.nn.relu(units @ tf.constant(layer.kernel) + tf.constant(layer.bias))
-        return wide + (units @ tf.constant(last.kernel) + tf.constant(last.bias))[:, 0]
+        """Add the towers' scores to the wide sum."""
+        wide, *units = tf.split(hidden, self._network.widths, axis=1)
+        for tower, own in zip(self._network.towers, units, strict=True):
+            wide += reduce(_dense, tower, own)
+        return wide[:, 0]
 
     def _linked(self, score: Any) -> Any:
         low, high = self._network.valid
         label = tf.exp(score) if self._network.link == "log" else score
         return tf.clip_by_value(label, low, high)
+
+
+def _dense(units: Any, layer: Dense) -> Any:
+    return tf.nn.relu(units) @ tf.constant(layer.kernel) + tf.constant(layer.bias)
 
 
 def _lookup(category: Category) -> Any:

@@ -48,8 +48,9 @@ class Folded:
 
     ``rows`` (``[all places, 1 + units]``) holds what each value of each category adds to it, one
     category after the other. ``first`` takes the intervals, then effect and evidence of each cross.
-    ``layers`` are the dense layers after it, the last one with a single unit; none when there is no
-    deep part. The label is ``link⁻¹(wide + deep)``, held within ``valid``.
+    Each of the ``towers`` takes an equal share of the hidden units through dense layers of its own,
+    the last one with a single unit; there are none when there is no deep part. The label is
+    ``link⁻¹(wide + sum of the towers)``, held within ``valid``.
     """
 
     label: str
@@ -61,13 +62,19 @@ class Folded:
     crosses: Sequence[CrossTable]
     intervals: Intervals
     first: Dense
-    layers: Sequence[Dense]
+    towers: Sequence[Sequence[Dense]]
 
     @property
     def offsets(self) -> NDArray[np.int64]:
         """Where each category's rows begin."""
         sizes = [0, *(len(category.values) + 1 for category in self.categories)]
         return np.cumsum(sizes)[:-1]
+
+    @property
+    def widths(self) -> list[int]:
+        """The columns of the first layer: one for the wide sum, then those of each tower."""
+        units = len(self.first.bias) - 1
+        return [1, *(units // len(self.towers) for _ in self.towers)]
 
     @property
     def signature(self) -> Signature:

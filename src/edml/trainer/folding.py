@@ -52,7 +52,7 @@ def fold(
         crosses=_crosses(encoding, wide),
         intervals=encoding.intervals,
         first=_first(encoding, scaling, wide, layer),
-        layers=_later_layers(towers, scaling.scale),
+        towers=[_later_layers(tower, scaling.scale / len(towers)) for tower in towers],
     )
 
 
@@ -125,34 +125,12 @@ def _first(encoding: Encoding, scaling: Scaling, wide: Wide, layer: _FirstLayer)
     return Dense(np.concatenate(parts).astype(np.float32), bias.astype(np.float32))
 
 
-def _later_layers(towers: Sequence[Tower], scale: float) -> list[Dense]:
-    """The other layers of all towers as one network: blocks on a diagonal, the mean at the end."""
-    if not towers:
-        return []
-    layers = []
-    for depth in range(1, len(towers[0].hidden)):
-        weights = [tower.hidden[depth].get_weights() for tower in towers]
-        layers.append(
-            Dense(
-                _diagonal([kernel for kernel, _ in weights]),
-                np.concatenate([bias for _, bias in weights]),
-            )
-        )
-    scores = [tower.score.get_weights() for tower in towers]
-    share = np.float32(scale / len(towers))
-    mean = Dense(
-        np.concatenate([kernel for kernel, _ in scores]) * share,
-        np.sum([bias for _, bias in scores], axis=0) * share,
-    )
-    return [*layers, mean]
-
-
-def _diagonal(blocks: Sequence[Floats]) -> Floats:
-    height, width = blocks[0].shape
-    kernel = np.zeros((height * len(blocks), width * len(blocks)), dtype=np.float32)
-    for at, block in enumerate(blocks):
-        kernel[at * height : (at + 1) * height, at * width : (at + 1) * width] = block
-    return kernel
+def _later_layers(tower: Tower, scale: float) -> list[Dense]:
+    """A tower's layers after the first; ``scale`` is what its score counts."""
+    weights = [layer.get_weights() for layer in tower.hidden[1:]]
+    kernel, bias = tower.score.get_weights()
+    share = np.float32(scale)
+    return [*(Dense(*each) for each in weights), Dense(kernel * share, bias * share)]
 
 
 def _beside(parts: Sequence[_Table], rows: int) -> _Table:
