@@ -1,10 +1,12 @@
 """`python -m bench`: measures edml beside its peers; writes ``build/bench.json`` and ``.md``."""
 
+import fcntl
 import json
 import os
 import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
@@ -71,7 +73,7 @@ def main(  # noqa: PLR0913  one parameter an option
     install(JARS, Silence())
     measured: dict[str, Any] = {"circumstances": circumstances(plan)}
     try:
-        with scene(folder, JARS, plan, artefact or model(folder)) as set_up:
+        with alone(folder), scene(folder, JARS, plan, artefact or model(folder)) as set_up:
             for name, experiment in EXPERIMENTS.items():
                 if name in (only or (QUICK_EXPERIMENTS if quick else EXPERIMENTS)):
                     print(name, flush=True)
@@ -81,6 +83,21 @@ def main(  # noqa: PLR0913  one parameter an option
         print(error, file=sys.stderr)
         sys.exit(error.exit_code)
     print(markdown(measured))
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Nobody else measures on this machine meanwhile; raises `EdmlError` when somebody does."""
+    with (folder / "bench.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise EdmlError(
+                "another bench runs: both would measure each other",
+                where=str(folder),
+                todo="wait for it, or stop it with Ctrl-C",
+            ) from error
+        yield
 
 
 def _write(measured: Mapping[str, Any]) -> None:
