@@ -45,8 +45,8 @@ recovering = called("bench-recovering", outcomes="bench-recovering.dropoffs")
 
 # What grows: models, partitions, the width of an event, the records that wait for an outcome.
 shadowed = called("bench-shadowed")
-partitions_1 = called("bench-partitions-1", events="bench-partitions-1.pickups")
-partitions_16 = called("bench-partitions-16", events="bench-partitions-16.pickups")
+partitions_1 = called("bench-1", events="bench-1.pickups", outcomes="bench-1.dropoffs")
+partitions_16 = called("bench-16", events="bench-16.pickups", outcomes="bench-16.dropoffs")
 wide_100 = wide("bench-wide-100")
 wide_1000 = wide("bench-wide-1000")
 squeezed_1 = called("bench-squeezed-1", outcomes="bench-squeezed-1.dropoffs")

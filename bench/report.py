@@ -1,62 +1,163 @@
 """The figures as Markdown tables for the documentation."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+Figures = Mapping[str, Any]
 Row = Sequence[str]
 
 
-def markdown(measured: Mapping[str, Any]) -> str:
+def markdown(measured: Figures) -> str:
     """Every table that the figures give."""
-    parts = [*_circumstances(measured["circumstances"])]
-    for guarantee, figures in measured.get("serving", {}).items():
-        parts += ["", f"### Serving, {guarantee.replace('_', ' ')}", "", *_serving(figures)]
+    parts = list(_circumstances(measured["circumstances"]))
+    for name, section in SECTIONS.items():
+        if name in measured:
+            parts += section(measured[name])
     return "\n".join(parts) + "\n"
 
 
-def _circumstances(facts: Mapping[str, Any]) -> Iterator[str]:
-    runtimes = facts["onnxruntime"]
+def _circumstances(facts: Figures) -> Iterator[str]:
+    runtimes, plan = facts["onnxruntime"], facts["plan"]
+    rounds = "1 round" if plan["rounds"] == 1 else f"{plan['rounds']} rounds"
     yield (
-        f"{facts['at'][:10]}: {facts['cores']} cores, the broker's among them, load "
-        f"{facts['load_before']:.1f} before; Kafka {facts['kafka']}, Python {facts['python']}, "
-        f"ONNX Runtime {runtimes['python']} in Python and {runtimes['java']} in Java; "
-        f"{facts['plan']['rounds']} rounds."
+        f"Taken on {facts['at'][:10]} with {facts['cores']} cores, on which the broker runs, too; "
+        f"the load before was {facts['load_before']:.1f}. Kafka {facts['kafka']}, Python "
+        f"{facts['python']}, ONNX Runtime {runtimes['python']} in Python and {runtimes['java']} in "
+        f"Java. {rounds}, {plan['measure_s']:.0f} s each."
     )
 
 
-def _serving(figures: Mapping[str, Any]) -> Iterator[str]:
-    ours = {f"**edml, {name}**": figures[name] for name in ("onnx", "savedmodel")}
-    flavours = figures["onnx"]["ratio_to"], figures["savedmodel"]["ratio_to"]
-    rows = []
-    for name, each in {**ours, **figures["peers"]}.items():
-        rate = each["records_per_s"]
-        rows.append(
-            [
-                name,
-                f"{rate['median']:,.0f}",
-                f"{rate['low']:,.0f}–{rate['high']:,.0f}",
-                *(f"{ratio[name]:.2f}" if name in ratio else "" for ratio in flavours),
-                f"{each['cpu_us']:.1f}",
-                f"{each['broker_cpu_us']:.1f}",
-                f"{each['rss_mb']:,.0f}",
-                f"{each['startup_s']:.1f}",
-            ]
-        )
-    head = [
-        "",
-        "records/s",
-        "lowest–highest",
-        "ONNX is × faster",
-        "SavedModel is × faster",
-        "CPU µs a record",
-        "broker's",
-        "MB",
-        "first output after s",
+def _serving(by_guarantee: Figures) -> Iterator[str]:
+    for guarantee, figures in by_guarantee.items():
+        ours = {f"**edml, {name}**": figures[name] for name in ("onnx", "savedmodel")}
+        ratios = figures["onnx"]["ratio_to"], figures["savedmodel"]["ratio_to"]
+        yield from _heading(f"Serving, {_words(guarantee)}")
+        yield from _rates("records/s", ours, figures["peers"], ["onnx ÷", "savedmodel ÷"], ratios)
+
+
+def _scoring(figures: Figures) -> Iterator[str]:
+    yield from _heading("Scoring, exactly once")
+    ours = {"**edml score**": figures}
+    yield from _rates("matched/s", ours, figures["peers"], ["edml ÷"], [figures["ratio_to"]])
+
+
+def _rates(
+    unit: str, ours: Figures, peers: Figures, compared: Row, ratios: Sequence[Figures]
+) -> Iterator[str]:
+    rows = [
+        [
+            name,
+            f"{each['records_per_s']['median']:,.0f}",
+            f"{each['records_per_s']['low']:,.0f}–{each['records_per_s']['high']:,.0f}",
+            *(f"{ratio[name]:.2f}" if name in ratio else "" for ratio in ratios),
+            f"{each['cpu_us']:.1f}",
+            f"{each['broker_cpu_us']:.1f}",
+            f"{each['rss_mb']:,.0f}",
+            f"{each['startup_s']:.1f}",
+        ]
+        for name, each in {**ours, **peers}.items()
     ]
-    yield from table(head, rows)
+    taken = ["CPU µs a record", "broker's", "MB", "first output, s"]
+    yield from _table(["", unit, "lowest–highest", *compared, *taken], rows)
 
 
-def table(head: Row, rows: Sequence[Row]) -> Iterator[str]:
+def _latency(by_rate: Figures) -> Iterator[str]:
+    yield from _heading("Latency, ms from when an event is due to when it is read")
+    rows = [
+        [name, f"{int(rate):,}", _words(guarantee), *_percentiles(each)]
+        for rate, by_guarantee in by_rate.items()
+        for guarantee, figures in by_guarantee.items()
+        for name, each in {"**edml**": figures, **figures["peers"]}.items()
+    ]
+    yield from _table(["", "events/s", "guarantee", "p50", "p95", "p99", ""], rows)
+
+
+def _percentiles(figures: Figures) -> Row:
+    shown = [f"{figures[name]:,.1f}" for name in ("p50_ms", "p95_ms", "p99_ms")]
+    return [*shown, "" if figures["keeps_up"] else "falls behind"]
+
+
+def _swap(figures: Figures) -> Iterator[str]:
+    yield from _heading("A model swapped under load, 5,000 events/s, exactly once")
+    rows = [
+        [
+            name,
+            f"{each['p99_before_ms']:,.1f}",
+            f"{each['p99_during_ms']:,.1f}",
+            f"{each['p99_ratio']:.2f}",
+            str(each["lost"]),
+            str(each["doubled"]),
+        ]
+        for name, each in figures.items()
+        if name in {"onnx", "savedmodel"}
+    ]
+    head = ["", "p99 before, ms", "p99 during, ms", "ratio", "lost", "doubled"]
+    yield from _table(head, rows)
+
+
+def _recovery(figures: Figures) -> Iterator[str]:
+    serving = figures["serving"]
+    first = serving["first_record_s"]
+    yield from _heading("After a kill -9")
+    rows = [
+        [
+            "serving at 5,000 events/s, to its first record",
+            f"{first['median']:.1f} ({first['low']:.1f}–{first['high']:.1f})",
+        ],
+        *(
+            [f"scoring with {int(number):,} open records, to its first score", f"{seconds:.1f}"]
+            for number, seconds in figures["scoring"]["first_score_s"].items()
+        ),
+    ]
+    yield from _table(["", "s"], rows)
+    yield ""
+    yield f"Lost: {serving['lost']}. Doubled: {serving['doubled']}."
+
+
+GROWING = {
+    "models": "models that serve",
+    "partitions": "partitions",
+    "note_bytes": "bytes of text that an event has beside what the model needs",
+    "open_records": "records that scoring holds",
+}
+
+
+def _growth(figures: Figures) -> Iterator[str]:
+    yield from _heading("What an event costs as things grow, exactly once, ONNX")
+    rows = [
+        [
+            GROWING[what],
+            f"{int(size):,}",
+            f"{each['events_per_s']:,.0f}",
+            f"{each['cpu_us']:.1f}",
+            f"{each['broker_cpu_us']:.1f}",
+            f"{each['rss_mb']:,.0f}",
+        ]
+        for what, sizes in figures.items()
+        for size, each in sizes.items()
+    ]
+    yield from _table(["", "how many", "events/s", "CPU µs an event", "broker's", "MB"], rows)
+
+
+SECTIONS: Mapping[str, Callable[[Figures], Iterator[str]]] = {
+    "serving": _serving,
+    "scoring": _scoring,
+    "latency": _latency,
+    "swap": _swap,
+    "recovery": _recovery,
+    "growth": _growth,
+}
+
+
+def _words(guarantee: str) -> str:
+    return guarantee.replace("_", " ")
+
+
+def _heading(text: str) -> Iterator[str]:
+    yield from ("", f"### {text}", "")
+
+
+def _table(head: Row, rows: Sequence[Row]) -> Iterator[str]:
     """A Markdown table; the first column is text, the others are numbers."""
     yield _line(head)
     yield _line(["---", *["---:"] * (len(head) - 1)])
