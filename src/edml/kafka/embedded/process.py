@@ -78,8 +78,9 @@ class Process:
             found = psutil.Process(self.pid)
             ours = (
                 abs(found.create_time() - self.started_at) < START_TIME_TOLERANCE_S
-                and self.marker in found.cmdline()
                 and found.status() != psutil.STATUS_ZOMBIE
+                # Java's launcher executes itself once more; meanwhile there is no command to read.
+                and self.marker in (found.cmdline() or [self.marker])
             )
         except (psutil.NoSuchProcess, psutil.AccessDenied):
             return None  # a process that we may not even look at is not ours
