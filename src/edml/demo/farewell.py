@@ -50,5 +50,6 @@ def _is_setting(variable: str) -> bool:
 
 
 def _short(path: Path) -> str:
-    """The path from here, where that is shorter."""
-    return min(str(path), os.path.relpath(path), key=len)
+    """The path from here, where it is below."""
+    here = Path.cwd()
+    return str(path.absolute().relative_to(here) if path.absolute().is_relative_to(here) else path)
