@@ -20,7 +20,7 @@ from bench.latency import latencies
 from bench.peers.peer import ROOT
 from bench.plan import FULL, QUICK
 from bench.recovery import recovery
-from bench.report import markdown
+from bench.report import markdown, with_tables
 from bench.scene import Scene, model, scene
 from bench.scoring import scoring
 from bench.serving import serving
@@ -37,7 +37,8 @@ EXPERIMENTS: dict[str, Callable[[Scene], dict[str, Any]]] = {
     "recovery": recovery,
     "growth": growth,
 }
-QUICK_EXPERIMENTS = ("serving", "scoring", "latency", "swap")
+QUICK_EXPERIMENTS = ("serving", "scoring", "latency")
+PAGE = ROOT / "docs" / "explanation" / "performance.md"
 BUILD = ROOT / "build"
 JARS = Path(os.environ.get("EDML_JARS", ROOT / ".edml" / "jars"))
 
@@ -55,9 +56,11 @@ JARS = Path(os.environ.get("EDML_JARS", ROOT / ".edml" / "jars"))
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="The model, as `edml train` wrote it.  [default: one is trained, and kept]",
 )
+@click.option("--docs", is_flag=True, help=f"Put the tables into {PAGE.relative_to(ROOT)}, too.")
 def main(  # noqa: PLR0913  one parameter an option
     *,
     quick: bool,
+    docs: bool,
     only: tuple[str, ...],
     peers: tuple[str, ...],
     rounds: int | None,
@@ -82,7 +85,11 @@ def main(  # noqa: PLR0913  one parameter an option
     except EdmlError as error:
         print(error, file=sys.stderr)
         sys.exit(error.exit_code)
-    print(markdown(measured))
+    tables = markdown(measured)
+    print(tables)
+    if docs:
+        page = PAGE.read_text(encoding="utf-8")
+        PAGE.write_text(with_tables(page, tables), encoding="utf-8")
 
 
 @contextmanager

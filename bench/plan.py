@@ -43,14 +43,14 @@ FULL = Plan(
 )
 QUICK = Plan(
     quick=True,
-    backlog=1_200_000,
+    backlog=1_000_000,
     warm_s=2.0,
-    measure_s=4.0,
+    measure_s=3.5,
     rounds=1,
     rates=(5_000,),
     latency_warm_s=3.0,
     latency_s=5.0,
-    commit_intervals_ms=(25,),
+    commit_intervals_ms=(10,),
     swaps=1,
     kills=1,
     open_records=(1_000, 100_000),

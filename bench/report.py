@@ -3,6 +3,9 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+BEGIN = "<!-- figures -->"
+END = "<!-- end of figures -->"
+
 Figures = Mapping[str, Any]
 Row = Sequence[str]
 
@@ -14,6 +17,13 @@ def markdown(measured: Figures) -> str:
         if name in measured:
             parts += section(measured[name])
     return "\n".join(parts) + "\n"
+
+
+def with_tables(page: str, tables: str) -> str:
+    """A page of the documentation with these tables between its two marks."""
+    before, rest = page.split(BEGIN)
+    _, after = rest.split(END)
+    return f"{before}{BEGIN}\n\n{tables}\n{END}{after}"
 
 
 def _circumstances(facts: Figures) -> Iterator[str]:

@@ -4,6 +4,7 @@ import pytest
 from bench.flow import Arrivals
 from bench.latency import Taken, best_that_keeps_up, judged
 from bench.measure import Latency, Sample, advances, latency, ratios, spread, steady
+from bench.report import BEGIN, END, with_tables
 from bench.runs import Run, beside, with_the_better_of
 
 
@@ -158,3 +159,11 @@ def test_our_figures_stand_beside_how_many_times_we_do_what_they_do() -> None:
     assert told["ratio_spread_to"]["pipe"] == {"median": 0.6, "low": 0.5, "high": 0.9, "rounds": 3}
     assert told["records_per_s"]["median"] == 100
     assert told["verified_records"] == 300
+
+
+def test_tables_replace_those_between_a_page_s_marks() -> None:
+    """What stands before and after stays, and doing it again changes nothing."""
+    page = f"# Title\n\n{BEGIN}\nold\n{END}\n\nafter\n"
+    once = with_tables(page, "| new |\n")
+    assert once == f"# Title\n\n{BEGIN}\n\n| new |\n\n{END}\n\nafter\n"
+    assert with_tables(once, "| new |\n") == once
