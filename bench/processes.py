@@ -72,12 +72,15 @@ class Child:
         return True
 
     def stop(self) -> None:
-        """Ask it to end; kill it when it has not in `PATIENCE_S`."""
+        """Ask it to end; kill it when it has not in `PATIENCE_S`, or when we must not wait."""
         self.process.terminate()
         try:
             self.process.wait(PATIENCE_S)
         except subprocess.TimeoutExpired:
             self.kill()
+        except BaseException:
+            self.kill()
+            raise
 
     def kill(self) -> None:
         """End it at once."""
