@@ -40,6 +40,10 @@ demo: $(INSTALLED) ## run the whole loop: log, data, train, publish, serve, scor
 test: $(INSTALLED) ## run every test, on a real Kafka and a real registry
 	$(BIN)/python -m pytest $(ARGS)
 
+.PHONY: faults
+faults: $(INSTALLED) ## break what can break, at length: build/faults.md tells what was lost
+	FAULTS=long $(BIN)/python -m pytest tests/faults -p no:randomly -s -q $(ARGS)
+
 .PHONY: lint
 lint: $(INSTALLED) ## check style, types, import layers, and that no package host is named
 	$(BIN)/ruff check

@@ -86,13 +86,13 @@ class City:
             producer.produce(topic, **record)
         assert producer.flush(30) == 0
 
-    def read(self, topic: str) -> list[Message]:
-        """Every committed record of a topic, partition by partition, in order."""
+    def read(self, topic: str, *, isolation: str = "read_committed") -> list[Message]:
+        """Every record of a topic, partition by partition, in order: those that are committed."""
         consumer = ck.Consumer(
             {
                 **self.cluster.settings.client(),
                 "group.id": "test",
-                "isolation.level": "read_committed",
+                "isolation.level": isolation,
                 "enable.partition.eof": True,
                 "enable.auto.commit": False,
                 "auto.offset.reset": "earliest",
@@ -173,9 +173,9 @@ def running_thread(run: Callable[[threading.Event], None]) -> Iterator[None]:
         raise failures[0]
 
 
-def eventually(holds: Callable[[], bool]) -> None:
+def eventually(holds: Callable[[], bool], patience_s: float = PATIENCE_S) -> None:
     """Wait until it holds; fail when it does not come to hold."""
-    until = monotonic() + PATIENCE_S
+    until = monotonic() + patience_s
     while not holds():
         assert monotonic() < until, "it never came to hold"
         sleep(0.1)

@@ -1,97 +1,15 @@
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
-import duckdb
 import polars as pl
-import pytest
 
 from edml.apps.taxi import taxi
-from edml.kafka.codec.schema import avro_schema
-from edml.kafka.serdes import FrameDecoder
-from edml.scoring.records import PROGRESS, Score, scored_schema
 from tests.broker.city import City, eventually, times_each
-from tests.broker.processes import killed_and_started_again
+from tests.broker.recomputation import apart, latest, scored, sums
 from tests.trips import trips
 
 V1 = "0.1.0-20191128143000-1a2b3c4"
 V2 = "0.1.0-20191128153000-1a2b3c4"
-
-
-def latest(city: City) -> pl.DataFrame:
-    """The last score of each key, those that tell progress left out."""
-    messages = city.read(city.app.scores_topic)
-    values = {each.key(): each.value() for each in messages}
-    decoded = FrameDecoder(city.cluster.registry, avro_schema(Score)).decode(list(values.values()))
-    assert decoded.bad == []
-    return decoded.frame.filter(pl.col("window_start") != PROGRESS)
-
-
-def sums(city: City) -> pl.DataFrame:
-    """The sums of errors, added up over partitions, by version, role, segment and window."""
-    return (
-        latest(city)
-        .filter(pl.col("version") != "")
-        .group_by("version", "role", "segment", "window_start")
-        .agg(pl.col("^sum_.*$", "count", "predictions", "invalid", "late", "duplicates").sum())
-        .sort("version", "role", "segment", "window_start")
-    )
-
-
-def scored(city: City) -> pl.DataFrame:
-    """Every scored prediction."""
-    messages = city.read(city.app.scored_topic)
-    decoder = FrameDecoder(city.cluster.registry, scored_schema(city.app))
-    return decoder.decode([each.value() for each in messages]).frame
-
-
-def recomputed(city: City) -> pl.DataFrame:
-    """The same sums by one SQL query over the raw topics, in another engine."""
-    predictions, outcomes = city.predictions(), dropoffs(city)
-    low, high = city.app.outcome.valid
-    wait_minutes = city.app.outcome.wait / timedelta(minutes=1)
-    with duckdb.connect() as connection:
-        connection.register("predictions", predictions.drop("features").to_arrow())
-        connection.register("outcomes", outcomes.to_arrow())
-        frame: pl.DataFrame = connection.sql(
-            f"""
-            with joined as (
-                select *, epoch_us(dropoff_at) - epoch_us(event_time) as microseconds,
-                    time_bucket(interval 10 minutes, event_time) as window_start
-                from predictions join outcomes using (uuid)
-            ), counted as (
-                select *, microseconds / 60e6 as outcome, prediction - microseconds / 60e6 as error
-                from joined
-                where microseconds / 60e6 between 0 and {wait_minutes}
-                    and microseconds / 60e6 between {low} and {high}
-            )
-            select version, role, segment, window_start, count(*) as count,
-                sum(error) as sum_error, sum(abs(error)) as sum_absolute_error,
-                sum(error * error) as sum_squared_error
-            from counted group by all order by all
-            """  # noqa: S608  of numbers of our own
-        ).pl()
-    return frame
-
-
-def dropoffs(city: City) -> pl.DataFrame:
-    """Every drop-off."""
-    messages = city.read(city.app.outcome.topic)
-    decoder = FrameDecoder(city.cluster.registry, avro_schema(city.app.outcome.schema))
-    return decoder.decode([each.value() for each in messages]).frame
-
-
-def assert_same_sums(city: City) -> None:
-    """Scores on the topic equal the recomputation to 1e-9."""
-    on_topic = sums(city).filter(pl.col("count") > 0)
-    again = recomputed(city)
-    keys = ["version", "role", "segment", "window_start"]
-    instant = pl.col("window_start").cast(pl.Datetime("us", "UTC"))
-    both = on_topic.join(again.with_columns(instant), on=keys, how="full", suffix="_again")
-    assert both.null_count().sum_horizontal().item() == 0
-    for name in ("count", "sum_error", "sum_absolute_error", "sum_squared_error"):
-        apart = (both[name] - both[f"{name}_again"]).abs() / both[f"{name}_again"].abs().clip(1)
-        assert apart.max() < 1e-9  # type: ignore[operator]
 
 
 def test_scores_equal_a_recomputation(city: City) -> None:
@@ -104,7 +22,7 @@ def test_scores_equal_a_recomputation(city: City) -> None:
         eventually(lambda: scored(city).height >= 4_000)
         eventually(lambda: sums(city)["count"].sum() >= 4_000)
     assert times_each(scored(city), "uuid", "version") == {1: 4_000}
-    assert_same_sums(city)
+    assert apart(city) < 1e-9
 
 
 def test_what_does_not_count_is_counted(city: City) -> None:
@@ -137,23 +55,6 @@ def test_what_does_not_count_is_counted(city: City) -> None:
         "duplicates": 1,
         "outcomes": 39,
     }
-
-
-@pytest.mark.timeout(240)
-def test_killed_and_started_again(city: City, tmp_path: Path) -> None:
-    """Serving and scoring are killed at random moments: all is predicted and scored just once."""
-    city.publish(V1)
-    with killed_and_started_again(city, tmp_path) as kill:
-        for number in range(4):
-            city.pick_up(trips(1_500, first=1_500 * number))
-            city.drop_off(trips(1_500, first=1_500 * number))
-            kill("serve" if number % 2 else "score")
-        eventually(lambda: city.predictions().height >= 6_000)
-        eventually(lambda: scored(city).height >= 6_000)
-        eventually(lambda: sums(city)["count"].sum() >= 6_000)
-    assert times_each(city.predictions(), "event_partition", "event_offset") == {1: 6_000}
-    assert times_each(scored(city), "uuid", "version") == {1: 6_000}
-    assert_same_sums(city)
 
 
 def test_the_tests_know_the_application() -> None:

@@ -1,0 +1,39 @@
+from random import Random
+from time import sleep
+
+import pytest
+
+from tests.faults.scene import Scene
+
+WITHIN_S = 1.5
+COMMANDS = ("serve", "score")
+
+
+@pytest.mark.timeout(1_800)
+def test_killed_and_started_again(scene: Scene) -> None:
+    """Serving and scoring are killed at random moments: all is predicted and scored just once.
+
+    Some die while they start, some as soon as they have taken up the work, some after a while.
+    """
+    dice = Random(scene.plan.seed)  # noqa: S311  no secret
+    running = {command: scene.start(command) for command in COMMANDS}
+    scene.ready(*running.values())
+    recovered: dict[str, list[float]] = {command: [] for command in COMMANDS}
+    for number in range(scene.plan.kills):
+        command = dice.choice(COMMANDS)
+        running[command].kill()
+        running[command] = scene.start(command)
+        if dice.random() < 2 / 3:
+            took = scene.first(command, running[command].started_s)
+            recovered[command].append(took)
+            scene.report.say(
+                f"kill {number + 1} of {scene.plan.kills}: {command} is back after {took:.1f} s; "
+                f"{scene.traffic.written:,} events, {scene.ledger.count('score'):,} scored"
+            )
+        sleep(dice.uniform(0, WITHIN_S))
+    verdict = scene.conclude(
+        "kill -9 at random moments",
+        scene.plan.kills,
+        {f"first record of {command}": each for command, each in recovered.items()},
+    )
+    assert verdict.clean, verdict
