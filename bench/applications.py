@@ -4,9 +4,13 @@
 """
 
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
 from edml.application import Application
 from edml.apps.taxi import TaxiTripPickup, taxi
+
+FOR_EVER = timedelta(days=36_500)
+"""Trips of years ago keep their times on the log, and are not deleted for their age."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +27,7 @@ def called(name: str, *, events: str = "", outcomes: str = "") -> Application:
         name=name,
         event=replace(taxi.event, topic=events or taxi.event.topic),
         outcome=replace(taxi.outcome, topic=outcomes or taxi.outcome.topic),
+        retention=FOR_EVER,
     )
 
 

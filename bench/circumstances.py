@@ -22,7 +22,7 @@ def circumstances(plan: Plan) -> dict[str, Any]:
         "load_before": os.getloadavg()[0],
         "python": platform.python_version(),
         "kafka": KAFKA_RELEASE,
-        "onnxruntime": {"python": version("onnxruntime"), "java": ONNX_RUNTIME_RELEASE},
+        "onnxruntime": ONNX_RUNTIME_RELEASE,
         "confluent_kafka": version("confluent-kafka"),
         "plan": asdict(plan),
     }

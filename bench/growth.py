@@ -15,8 +15,6 @@ from bench.verify import Verified
 from bench.world import Writer
 from edml import wiring
 from edml.application import Application, Role
-from edml.kafka.serdes import FrameEncoder
-from edml.serving.records import prediction_schema
 
 MOST = 1_200_000
 ROLES: tuple[Role, ...] = ("challenger", "champion")
@@ -87,12 +85,12 @@ def _open_records(scene: Scene) -> dict[str, Any]:
             .select("uuid", dropoff_at=pl.col("event_time") + pl.col("lasted"))
             .sort("dropoff_at")
         )
-        topic = application.predictions_topic
-        encoder = FrameEncoder(scene.registry, topic, prediction_schema(application), key="uuid")
-        Writer(scene.stage, topic, encoder).write(squeezed)
+        Writer.of_predictions(scene.stage, scene.registry, application).write(squeezed)
         Writer.of_outcomes(scene.stage, scene.registry, application).write(outcomes)
         ours = Edml(application, f"squeezed_{times}", scene.stage.environment, "edml", verb="score")
-        found[str(_within_the_wait(squeezed, application))] = _event(_run(scene, ours, topic))
+        found[str(_within_the_wait(squeezed, application))] = _event(
+            _run(scene, ours, application.predictions_topic)
+        )
     return _printed("open_records", found)
 
 

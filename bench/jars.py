@@ -18,6 +18,7 @@ LOCK_FILE = Path(__file__).with_name("jars.lock.json")
 
 KAFKA_RELEASE = next(each.version for each in read_lock().kafka if each.name == "kafka-clients")
 ONNX_RUNTIME_RELEASE = "1.29.0"
+"""The newest that is published for Java; requirements/dev.in names it for Python."""
 PEERS = (
     f"org.apache.kafka:kafka-streams:{KAFKA_RELEASE}",
     f"com.microsoft.onnxruntime:onnxruntime:{ONNX_RUNTIME_RELEASE}",

@@ -13,13 +13,14 @@ from numpy.typing import ArrayLike
 class Sample(NamedTuple):
     """How far a topic had grown at a moment: the sum of its partitions' stable ends.
 
-    And what processor time the peer and the broker had taken by then.
+    And what processor time the peer, the broker and everybody else had taken by then.
     """
 
     at_s: float
     offset: int
     peer_cpu_s: float = 0.0
     broker_cpu_s: float = 0.0
+    others_cpu_s: float = 0.0
 
 
 class Window(NamedTuple):
@@ -47,6 +48,11 @@ class Window(NamedTuple):
     def broker_cpu_s(self) -> float:
         """The processor time that the broker took in it."""
         return self.last.broker_cpu_s - self.first.broker_cpu_s
+
+    @property
+    def others_cores(self) -> float:
+        """How many processors somebody else took, on average: the less, the truer the figures."""
+        return (self.last.others_cpu_s - self.first.others_cpu_s) / self.seconds
 
 
 def advances(samples: Sequence[Sample]) -> list[Sample]:

@@ -116,6 +116,12 @@ def cpu_s(pid: int) -> float:
     return float(taken.user + taken.system)
 
 
+def machine_cpu_s() -> float:
+    """The processor time that everybody on this machine has taken, in seconds."""
+    taken = psutil.cpu_times()
+    return float(sum(taken) - taken.idle - getattr(taken, "iowait", 0.0))
+
+
 def rss_mb(pid: int) -> float:
     """The memory that a process holds, in MB."""
     return float(psutil.Process(pid).memory_info().rss) / 1e6

@@ -18,8 +18,6 @@ from bench.processes import Child, running
 from bench.scene import Scene
 from bench.world import Writer
 from edml.kafka.group_offsets import committed
-from edml.kafka.serdes import FrameEncoder
-from edml.serving.records import prediction_schema
 
 PATIENCE_S = 120.0
 POLL_S = 0.01
@@ -72,13 +70,12 @@ def _scoring(scene: Scene) -> dict[str, Any]:
     ours = Edml(application, "recovering", stage.environment, "edml", verb="score")
     with stage.cluster(application) as cluster:
         cluster.create()
-    topic, schema = application.predictions_topic, prediction_schema(application)
-    encoder = FrameEncoder(scene.registry, topic, schema, key="uuid")
+    predictions = Writer.of_predictions(stage, scene.registry, application)
     outcomes = Writer.of_outcomes(stage, scene.registry, application)
     waiting = _waiting(scene, max(scene.plan.open_records))
     written, found = 0, {}
     for number in scene.plan.open_records:
-        Writer(stage, topic, encoder).write(waiting[written:number])
+        predictions.write(waiting[written:number])
         written = number
         found[str(number)] = _after_a_kill(scene, ours, outcomes, waiting[number - 1 : number])
         print(

@@ -27,13 +27,13 @@ def with_tables(page: str, tables: str) -> str:
 
 
 def _circumstances(facts: Figures) -> Iterator[str]:
-    runtimes, plan = facts["onnxruntime"], facts["plan"]
+    plan = facts["plan"]
     rounds = "1 round" if plan["rounds"] == 1 else f"{plan['rounds']} rounds"
     yield (
         f"Taken on {facts['at'][:10]} with {facts['cores']} cores, on which the broker runs, too; "
         f"the load before was {facts['load_before']:.1f}. Kafka {facts['kafka']}, Python "
-        f"{facts['python']}, ONNX Runtime {runtimes['python']} in Python and {runtimes['java']} in "
-        f"Java. {rounds}, {plan['measure_s']:.0f} s each."
+        f"{facts['python']}, ONNX Runtime {facts['onnxruntime']} for all. {rounds}, "
+        f"{plan['measure_s']:.0f} s each."
     )
 
 

@@ -1,6 +1,5 @@
 """Throughput: how fast a backlog is worked off, seen from outside; round by round."""
 
-import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -31,8 +30,11 @@ class Run:
     cpu_us: float
     broker_cpu_us: float
     rss_mb: float
-    load: float
+    others_cores: float
 
+
+MIDDLES = ("cpu_us", "broker_cpu_us", "rss_mb", "startup_s", "seconds", "others_cores")
+"""Of these the median of the rounds is told."""
 
 Runs = Mapping[str, Sequence[Run]]
 """The runs of each peer, round by round."""
@@ -54,7 +56,8 @@ def rounds(
                 f"  {guarantee:<13} {peer.name:<18} round {number + 1}: "
                 f"{done.records_per_s:>9,.0f} records/s, "
                 f"{done.cpu_us:6.1f} + {done.broker_cpu_us:4.1f} µs a record, "
-                f"{done.rss_mb:5.0f} MB, first after {done.startup_s:4.1f} s, load {done.load:.1f}",
+                f"{done.rss_mb:5.0f} MB, first after {done.startup_s:4.1f} s, "
+                f"others {done.others_cores:.2f}",
                 flush=True,
             )
     return found
@@ -93,7 +96,7 @@ def run(scene: Scene, peer: Peer, guarantee: Guarantee, backlog: str, check: Ver
         cpu_us=window.peer_cpu_s / records * 1e6,
         broker_cpu_us=window.broker_cpu_s / records * 1e6,
         rss_mb=memory,
-        load=os.getloadavg()[0],
+        others_cores=window.others_cores,
     )
 
 
@@ -105,10 +108,7 @@ def figures(runs: Sequence[Run]) -> dict[str, Any]:
 
     return {
         "records_per_s": asdict(spread(rates(runs))),
-        **{
-            name: middle(name)
-            for name in ("cpu_us", "broker_cpu_us", "rss_mb", "startup_s", "seconds", "load")
-        },
+        **{name: middle(name) for name in MIDDLES},
         "verified_records": sum(each.records for each in runs),
         "repeated_records": sum(each.repeated for each in runs),
     }

@@ -18,7 +18,6 @@ from bench.verify import Answers, Verified
 from bench.world import Writer
 from edml.application import Application
 from edml.kafka.codec.schema import avro_schema
-from edml.kafka.serdes import FrameEncoder
 from edml.scoring.records import scored_schema
 from edml.serving.records import prediction_schema
 
@@ -54,9 +53,7 @@ def _peers(scene: Scene, join: Join) -> list[Peer]:
 def _scored(scene: Scene, application: Application) -> pl.DataFrame:
     """Write the trips' predictions and outcomes; gives back what must be scored of them."""
     predictions = world.predicted(scene.artefact, "onnx", scene.trips)
-    topic, schema = application.predictions_topic, prediction_schema(application)
-    encoder = FrameEncoder(scene.registry, topic, schema, key="uuid")
-    Writer(scene.stage, topic, encoder).write(predictions)
+    Writer.of_predictions(scene.stage, scene.registry, application).write(predictions)
     outcomes = scene.trips.sort("dropoff_at")
     Writer.of_outcomes(scene.stage, scene.registry, application).write(outcomes)
     minutes = (pl.col("dropoff_at") - pl.col("pickup_at")).dt.total_microseconds() / 60e6

@@ -1,9 +1,10 @@
 """Watches from outside how a topic grows, and stops when enough was seen."""
 
+import os
 import time
 
 from bench.measure import Sample, advances
-from bench.processes import Child, cpu_s
+from bench.processes import Child, cpu_s, machine_cpu_s
 from bench.stage import Stage
 
 EVERY_S = 0.05
@@ -20,9 +21,7 @@ def watch(stage: Stage, topic: str, child: Child, *, since: int, seconds: float)
     while True:
         time.sleep(EVERY_S)
         child.check()
-        samples.append(
-            Sample(time.perf_counter(), stage.end(topic), cpu_s(child.pid), cpu_s(stage.broker_pid))
-        )
+        samples.append(_sample(stage, topic, child))
         seen = advances(samples)
         now = samples[-1].at_s
         if not seen:
@@ -30,3 +29,10 @@ def watch(stage: Stage, topic: str, child: Child, *, since: int, seconds: float)
                 raise TimeoutError(f"nothing on {topic} within {FIRST_PATIENCE_S:.0f} s")
         elif now > seen[0].at_s + seconds or now > seen[-1].at_s + STILL_S:
             return samples
+
+
+def _sample(stage: Stage, topic: str, child: Child) -> Sample:
+    end = stage.end(topic)
+    peer, broker, ours = cpu_s(child.pid), cpu_s(stage.broker_pid), cpu_s(os.getpid())
+    others = machine_cpu_s() - peer - broker - ours
+    return Sample(time.perf_counter(), end, peer, broker, others)

@@ -25,6 +25,7 @@ from edml.kafka.serdes import FrameEncoder
 from edml.models import flavours
 from edml.models.artefact import Artefact
 from edml.serving.predict import Predict
+from edml.serving.records import prediction_schema
 from edml.serving.served import Bound, ServedModel
 
 MONTH = date(2019, 11, 1), date(2019, 12, 1)
@@ -65,11 +66,15 @@ def predicted(artefact: Path, flavour: str, trips: pl.DataFrame) -> pl.DataFrame
 
 @dataclass(frozen=True)
 class Writer:
-    """Writes frames to a topic as records, keyed by uuid."""
+    """Writes frames to a topic as records, keyed by uuid.
+
+    With a ``time``, the column that holds it is each record's timestamp: that of now else.
+    """
 
     stage: Stage
     topic: str
     encoder: FrameEncoder
+    time: str | None = None
 
     @classmethod
     def of_events(cls, stage: Stage, registry: Registry, application: Application) -> "Writer":
@@ -81,7 +86,15 @@ class Writer:
     def of_outcomes(cls, stage: Stage, registry: Registry, application: Application) -> "Writer":
         """A writer of an application's outcomes."""
         topic, schema = application.outcome.topic, avro_schema(application.outcome.schema)
-        return cls(stage, topic, FrameEncoder(registry, topic, schema, key="uuid"))
+        encoder = FrameEncoder(registry, topic, schema, key="uuid")
+        return cls(stage, topic, encoder, application.outcome.time)
+
+    @classmethod
+    def of_predictions(cls, stage: Stage, registry: Registry, application: Application) -> "Writer":
+        """A writer of an application's predictions."""
+        topic, schema = application.predictions_topic, prediction_schema(application)
+        encoder = FrameEncoder(registry, topic, schema, key="uuid")
+        return cls(stage, topic, encoder, "event_time")
 
     def write(self, frame: pl.DataFrame) -> None:
         """Write every row, in order, and wait until it is on the log."""
@@ -95,13 +108,17 @@ class Writer:
             }
         )
         for records in self._records(frame):
-            if producer.produce_batch(self.topic, records) < len(records):
-                raise BufferError("the producer's queue is full")
+            for each in records:  # produce_batch takes no timestamps
+                producer.produce(self.topic, **each)
             producer.flush()
 
     def _records(self, frame: pl.DataFrame) -> Iterator[list[dict[str, Any]]]:
         for some in frame.iter_slices(AT_ONCE):
-            yield self.encoder.encode(some)
+            records = self.encoder.encode(some)
+            if self.time is not None:
+                at = some[self.time].dt.epoch("ms").to_list()
+                records = [{**each, "timestamp": ms} for each, ms in zip(records, at, strict=True)]
+            yield records
 
 
 def zones(folder: Path) -> Path:

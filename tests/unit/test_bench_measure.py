@@ -27,7 +27,7 @@ def run(rate: float) -> Run:
         cpu_us=5.0,
         broker_cpu_us=2.0,
         rss_mb=100.0,
-        load=1.0,
+        others_cores=0.0,
     )
 
 
