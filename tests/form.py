@@ -1,9 +1,9 @@
-"""Short and long forms of the same tests: ``EDML_FAULTS=long`` asks for the long one."""
+"""Short and long forms of the same tests: ``FAULTS=long`` asks for the long one."""
 
 import os
 from typing import Final
 
-LONG: Final = os.environ.get("EDML_FAULTS") == "long"
+LONG: Final = os.environ.get("FAULTS") == "long"
 
 
 def times(short: int, long: int) -> int:

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 from tests.broker.city import City
 
 CRASHING = Path(__file__).with_name("crashing.py")
@@ -42,6 +44,14 @@ class Instance:
     def freeze(self) -> None:
         """Take the processor away from it."""
         self.process.send_signal(signal.SIGSTOP)
+
+    def wait_until_frozen(self) -> None:
+        """Wait until it has frozen itself."""
+        child = psutil.Process(self.process.pid)
+        until = time.monotonic() + PATIENCE_S
+        while child.status() != psutil.STATUS_STOPPED:
+            assert time.monotonic() < until, f"{self.log.name} does not freeze:\n{self.said}"
+            time.sleep(0.02)
 
     def wake(self) -> None:
         """Let it go on."""

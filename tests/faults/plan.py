@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Self
 
+from tests.form import LONG
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -34,14 +36,14 @@ class Plan:
     @classmethod
     def read(cls, environment: Mapping[str, str] = os.environ) -> Self:
         """The plan that the environment asks for."""
-        plan = LONG if environment.get("FAULTS") == "long" else SHORT
+        plan = LONG_FORM if LONG else SHORT_FORM
         counts = {each.name: f"FAULTS_{each.name.upper()}" for each in fields(cls)}
         told = {name: int(environment[v]) for name, v in counts.items() if v in environment}
         return replace(plan, **told)  # type: ignore[return-value]
 
 
-SHORT = Plan()
-LONG = Plan(
+SHORT_FORM = Plan()
+LONG_FORM = Plan(
     rate=1_000,
     kills=100,
     strikes=3,

@@ -32,6 +32,15 @@ def test_machines_have_other_names(tmp_path: Path) -> None:
         assert one != other
 
 
+def test_a_machine_whose_name_was_not_written(tmp_path: Path) -> None:
+    """A disk that was full when the name was drawn does not leave the machine without one."""
+    for home in (tmp_path / "a", tmp_path / "b"):
+        (home / "instances").mkdir(parents=True)
+        (home / "instances" / "machine").touch()
+    with instance(tmp_path / "a", "serve") as one, instance(tmp_path / "b", "serve") as other:
+        assert one != other
+
+
 def test_slot_of_a_killed_process(tmp_path: Path) -> None:
     """Who takes over after a crash has the name of who crashed."""
     hold = (

@@ -53,13 +53,15 @@ def _first_free(folder: Path, group: str) -> tuple[str, TextIO]:
 
 def _machine(folder: Path) -> str:
     """A name for this folder's machine: drawn once, then kept."""
-    path = folder / "machine"
-    try:
-        with path.open("x") as file:
-            file.write(uuid.uuid4().hex[:8])
-    except FileExistsError:
-        pass
-    return path.read_text().strip()
+    with (folder / "machine").open("a+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # one process draws; the others wait, and read
+        file.seek(0)
+        name = file.read().strip()
+        if not name:  # a full disk keeps the file, but not what was to stand in it
+            name = uuid.uuid4().hex[:8]
+            file.write(name)
+            file.flush()
+        return name
 
 
 def _locked(descriptor: int) -> bool:

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
+from edml.errors import LogError
 from edml.events import Batch, Outputs, TopicPartition
 
 
@@ -23,8 +24,16 @@ class RefusedError(AbortedError):
     """The log refuses a record of the transaction, and always will: it is too large, say."""
 
 
-class FencedError(Exception):
+class FencedError(LogError):
     """Another process has taken this instance's place: stop, and write nothing more."""
+
+    def __init__(self, cause: str) -> None:
+        super().__init__(
+            f"the log takes nothing more from this instance: {cause}",
+            todo="start it again: nothing is lost. It was away for longer than its session and its "
+            "transaction may last (10 s), or another process has its name: then give each an "
+            "EDML_HOME of its own",
+        )
 
 
 class ReassignedError(Exception):
