@@ -1,8 +1,8 @@
 """The one small protocol that a flavour of model implements."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,12 @@ Columns = Mapping[str, NDArray[Any]]
 Strings are arrays of Python's ``str`` (dtype ``object``).
 """
 
+Outputs = Mapping[str, NDArray[np.generic]]
+"""Named outputs of equal length: shape ``[rows]`` each."""
+
+ROWS_AT_ONCE: Final = 2048
+"""As many rows as a model takes at once: what flows within it stays in the processor's cache."""
+
 
 class Predictor(Protocol):
     """A loaded model: a pure function from named columns to named columns."""
@@ -24,7 +30,7 @@ class Predictor(Protocol):
         """The inputs and outputs that the artefact itself declares."""
         ...
 
-    def predict(self, columns: Columns) -> Mapping[str, NDArray[np.generic]]:
+    def predict(self, columns: Columns) -> Outputs:
         """Predict a batch: the outputs by name, shape ``[rows]`` each."""
         ...
 
@@ -49,3 +55,15 @@ class Flavour(Protocol):
             ModelRefusedError: with the cause, when there is nothing that can be loaded.
         """
         ...
+
+
+def in_parts(predict: Callable[[Columns], Outputs], columns: Columns) -> Outputs:
+    """The outputs for any number of rows, by calls of at most `ROWS_AT_ONCE`."""
+    rows = len(next(iter(columns.values()), ()))
+    if rows <= ROWS_AT_ONCE:
+        return predict(columns)
+    parts = [
+        predict({name: column[at : at + ROWS_AT_ONCE] for name, column in columns.items()})
+        for at in range(0, rows, ROWS_AT_ONCE)
+    ]
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}

@@ -1,14 +1,10 @@
 """The ONNX flavour: a model as one ``.onnx`` file, run by ONNX Runtime."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
-from numpy.typing import NDArray
-
 from edml.errors import ModelRefusedError
-from edml.models.flavour import Columns, Predictor
+from edml.models.flavour import Columns, Outputs, Predictor, in_parts
 from edml.models.records import Signature, Tensor
 
 _DTYPES: Final = {
@@ -65,9 +61,12 @@ class _OnnxPredictor:
         """What the graph declares."""
         return self._signature
 
-    def predict(self, columns: Columns) -> Mapping[str, NDArray[np.generic]]:
-        """Run the graph once for the whole batch."""
-        return dict(zip(self._outputs, self._run(None, columns), strict=True))
+    def predict(self, columns: Columns) -> Outputs:
+        """Run the graph, part of the batch by part."""
+        return in_parts(self._predict, columns)
+
+    def _predict(self, columns: Columns) -> Outputs:
+        return dict(zip(self._outputs, self._run(self._outputs, columns), strict=True))
 
 
 def _tensor(argument: Any) -> Tensor:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from edml.application import Category
-from edml.trainer.folded import Dense, Folded, Spans
+from edml.trainer.folded import Dense, Folded, Joint, consecutive, joints, pairs
 
 _OPSET: Final = 17
 _IR_VERSION: Final = 8  # what every ONNX Runtime of these years reads
@@ -65,6 +65,15 @@ class _Drawing:
         self.nodes.append(helper.make_node(operator, list(inputs), [output], **attributes))
         return output
 
+    def upright(self, value: NDArray[Any]) -> str:
+        return self.constant(value[:, np.newaxis])
+
+    def sum(self, parts: list[str]) -> str:
+        return parts[0] if len(parts) == 1 else self.node("Sum", *parts)
+
+    def beside(self, parts: list[str], axis: int) -> str:
+        return parts[0] if len(parts) == 1 else self.node("Concat", *parts, axis=axis)
+
     def split(self, columns: str, names: list[str], widths: list[int]) -> list[str]:
         outputs = [f"split_{name}" for name in names]
         inputs = [columns, self.constant(_ints(*widths))]
@@ -73,21 +82,16 @@ class _Drawing:
 
 
 def _draw(network: Folded, drawing: _Drawing) -> None:
-    places = _places(network, drawing)
-    sums = []
-    if places:
-        stacked = drawing.node("Concat", *places.values(), axis=1)
-        offsets = drawing.constant(network.offsets[list(places)])
-        rows = drawing.node("Add", stacked, offsets)
-        looked_up = drawing.node("Gather", drawing.constant(network.rows), rows, axis=0)
-        sums.append(drawing.node("ReduceSum", looked_up, drawing.constant(_ints(1)), keepdims=0))
+    places = [_place(category, drawing) for category in network.categories]
+    looked_up = [
+        drawing.node("Gather", drawing.constant(joint.rows), _row(joint, places, drawing), axis=0)
+        for joint in joints(network)
+    ]
+    hidden = drawing.sum(looked_up or [drawing.constant(network.first.bias)])
     continuous = _continuous(network, places, drawing)
     if continuous:
-        joined = drawing.node("Concat", *continuous, axis=1)
-        sums.append(_dense(joined, network.first, drawing))
-    else:
-        sums.append(drawing.constant(network.first.bias))
-    hidden = sums[0] if len(sums) == 1 else drawing.node("Add", *sums)
+        kernel = drawing.constant(network.first.kernel)
+        hidden = drawing.node("Gemm", drawing.beside(continuous, 0), kernel, hidden, transA=1)
     score = _deep(network, hidden, drawing)
     label = drawing.node("Exp", score) if network.link == "log" else score
     low, high = (drawing.constant(np.array(bound, np.float32)) for bound in network.valid)
@@ -95,25 +99,25 @@ def _draw(network: Folded, drawing: _Drawing) -> None:
     drawing.node("Squeeze", held, drawing.constant(_ints(1)), to=network.label)
 
 
-def _places(network: Folded, drawing: _Drawing) -> dict[int, str]:
-    """The places of the values of each category, ``[rows, 1]``, by the category's number."""
-    places: dict[int, str] = {}
-    axis = drawing.constant(_ints(1))
-    spans = Spans.of(network.categories)
-    if spans.at:
-        names = [network.categories[at].name for at in spans.at]
-        columns = [drawing.node("Unsqueeze", name, axis) for name in names]
-        values = drawing.node("Concat", *columns, axis=1)
-        below = drawing.constant(spans.below)
-        too_high = drawing.node("Greater", values, drawing.constant(spans.highest))
-        known = drawing.node("Where", too_high, below, drawing.node("Max", values, below))
-        found = drawing.node("Sub", known, below)
-        columns = drawing.split(found, names, [1] * len(names))
-        places |= dict(zip(spans.at, columns, strict=True))
-    for at, category in enumerate(network.categories):
-        if at not in places:
-            places[at] = drawing.node("Unsqueeze", _looked_up(category, drawing), axis)
-    return places
+def _place(category: Category, drawing: _Drawing) -> str:
+    """The places of a category's values: ``[rows]``."""
+    span = consecutive(category)
+    if span is None:
+        return _looked_up(category, drawing)
+    below, above = span[0] - 1, span[1] + 1
+    bounds = (drawing.constant(np.array(bound, np.int64)) for bound in (below, above))
+    held = drawing.node("Clip", category.name, *bounds)
+    return drawing.node("Sub", held, drawing.constant(_ints(below))) if below else held
+
+
+def _row(joint: Joint, places: list[str], drawing: _Drawing) -> str:
+    """Which row of a joint the places are: ``[rows]``."""
+    first, *others = joint.at
+    row = places[first]
+    for at, size in zip(others, joint.sizes[1:], strict=True):
+        above = drawing.node("Mul", row, drawing.constant(_ints(size)))
+        row = drawing.node("Add", above, places[at])
+    return row
 
 
 def _looked_up(category: Category, drawing: _Drawing) -> str:
@@ -129,30 +133,27 @@ def _looked_up(category: Category, drawing: _Drawing) -> str:
     )
 
 
-def _continuous(network: Folded, places: dict[int, str], drawing: _Drawing) -> list[str]:
-    """The shares of all intervals, then effect and evidence of the crosses."""
+def _continuous(network: Folded, places: list[str], drawing: _Drawing) -> list[str]:
+    """The shares of all intervals, then effect and evidence of the crosses: ``[…, rows]`` each.
+
+    They lie along the rows, for ONNX Runtime is quickest in long runs of one operation.
+    """
     parts = []
     if network.numbers:
-        axis = drawing.constant(_ints(1))
+        intervals = network.intervals
         # One subtraction a number: gathering its column for each interval takes ten times longer.
         beyond = [
-            drawing.node(
-                "Sub",
-                drawing.node("Unsqueeze", name, axis),
-                drawing.constant(network.intervals.lows[network.intervals.owners == at]),
-            )
+            drawing.node("Sub", name, drawing.upright(intervals.lows[intervals.owners == at]))
             for at, name in enumerate(network.numbers)
         ]
-        joined = drawing.node("Concat", *beyond, axis=1)
-        shares = drawing.node("Mul", joined, drawing.constant(network.intervals.scales))
+        joined = drawing.beside(beyond, 0)
+        shares = drawing.node("Mul", joined, drawing.upright(intervals.scales))
         zero, one = (drawing.constant(np.array(bound, np.float32)) for bound in (0, 1))
         parts.append(drawing.node("Clip", shares, zero, one))
     for cross in network.crosses:
-        columns_ = drawing.constant(np.array(cross.columns, np.int64))
-        first = drawing.node("Mul", places[cross.first], columns_)
-        pairs = drawing.node("Add", first, places[cross.second])
-        looked_up = drawing.node("Gather", drawing.constant(cross.rows), pairs, axis=0)
-        parts.append(drawing.node("Squeeze", looked_up, drawing.constant(_ints(1))))
+        joint = pairs(network, cross)
+        table = drawing.constant(np.ascontiguousarray(joint.rows.T))
+        parts.append(drawing.node("Gather", table, _row(joint, places, drawing), axis=1))
     return parts
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import tensorflow as tf
 
 from edml.application import Category
-from edml.trainer.folded import Dense, Folded, Spans
+from edml.trainer.folded import Dense, Folded, Joint, consecutive, joints, pairs
 
 
 def export(network: Folded, path: Path) -> None:
@@ -28,46 +28,41 @@ class _Network(tf.Module):  # type: ignore[misc]  # TensorFlow ships no types
     def __init__(self, network: Folded) -> None:
         super().__init__()
         self._network = network
-        self._spans = Spans.of(network.categories)
         self._lookups = {
             category.name: _lookup(category)
-            for at, category in enumerate(network.categories)
-            if at not in self._spans.at
+            for category in network.categories
+            if consecutive(category) is None
         }
+        self._joints = joints(network)
+        self._pairs = [pairs(network, cross) for cross in network.crosses]
         # Variables, not constants: large tables stay out of the graph's protocol buffer.
-        self._rows = tf.Variable(network.rows, trainable=False)
-        self._crosses = [tf.Variable(cross.rows, trainable=False) for cross in network.crosses]
+        self._rows = [tf.Variable(joint.rows, trainable=False) for joint in self._joints]
+        self._crosses = [tf.Variable(joint.rows, trainable=False) for joint in self._pairs]
 
     def predict(self, **columns: Any) -> dict[str, Any]:
         """Give the label for columns of raw features."""
         network = self._network
-        places = self._places(columns)
-        hidden = tf.constant(network.first.bias)[tf.newaxis, :]
-        if places:
-            stacked = tf.stack(list(places.values()), axis=1)
-            rows = tf.gather(self._rows, stacked + network.offsets[list(places)])
-            hidden += tf.reduce_sum(rows, axis=1)
+        places = [self._place(category, columns) for category in network.categories]
+        looked_up = [
+            tf.gather(rows, _row(joint, places))
+            for rows, joint in zip(self._rows, self._joints, strict=True)
+        ]
+        hidden = sum(looked_up[1:], looked_up[0]) if looked_up else tf.constant(network.first.bias)
         continuous = self._continuous(columns, places)
         if continuous:
-            hidden += tf.concat(continuous, axis=1) @ tf.constant(network.first.kernel)
+            kernel = tf.constant(network.first.kernel)
+            hidden += tf.concat(continuous, axis=1) @ kernel
         return {network.label: self._linked(self._deep(hidden))}
 
-    def _places(self, columns: dict[str, Any]) -> dict[int, Any]:
-        """Look values up in the vocabularies: the places by the category's number."""
-        categories = self._network.categories
-        places: dict[int, Any] = {}
-        spans = self._spans
-        if spans.at:
-            values = tf.stack([columns[categories[at].name] for at in spans.at], axis=1)
-            known = tf.where(values > spans.highest, spans.below, tf.maximum(values, spans.below))
-            found = tf.unstack(known - spans.below, axis=1)
-            places |= dict(zip(spans.at, found, strict=True))
-        for at, category in enumerate(categories):
-            if category.name in self._lookups:
-                places[at] = self._lookups[category.name].lookup(columns[category.name])
-        return places
+    def _place(self, category: Category, columns: dict[str, Any]) -> Any:
+        """Give the places of a category's values."""
+        span = consecutive(category)
+        if span is None:
+            return self._lookups[category.name].lookup(columns[category.name])
+        below, above = span[0] - 1, span[1] + 1
+        return tf.clip_by_value(columns[category.name], below, above) - below
 
-    def _continuous(self, columns: dict[str, Any], places: dict[int, Any]) -> list[Any]:
+    def _continuous(self, columns: dict[str, Any], places: list[Any]) -> list[Any]:
         """Collect the shares of all intervals, then effect and evidence of the crosses."""
         network = self._network
         parts = []
@@ -79,9 +74,8 @@ class _Network(tf.Module):  # type: ignore[misc]  # TensorFlow ships no types
             ]
             shares = tf.concat(beyond, axis=1) * intervals.scales
             parts.append(tf.clip_by_value(shares, 0.0, 1.0))
-        for cross, rows in zip(network.crosses, self._crosses, strict=True):
-            pairs = places[cross.first] * cross.columns + places[cross.second]
-            parts.append(tf.gather(rows, pairs))
+        for joint, rows in zip(self._pairs, self._crosses, strict=True):
+            parts.append(tf.gather(rows, _row(joint, places)))
         return parts
 
     def _deep(self, hidden: Any) -> Any:
@@ -95,6 +89,15 @@ class _Network(tf.Module):  # type: ignore[misc]  # TensorFlow ships no types
         low, high = self._network.valid
         label = tf.exp(score) if self._network.link == "log" else score
         return tf.clip_by_value(label, low, high)
+
+
+def _row(joint: Joint, places: list[Any]) -> Any:
+    """Say which row of a joint the places are."""
+    first, *others = joint.at
+    row = places[first]
+    for at, size in zip(others, joint.sizes[1:], strict=True):
+        row = row * size + places[at]
+    return row
 
 
 def _dense(units: Any, layer: Dense) -> Any:

@@ -7,8 +7,8 @@ network, to the rounding.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,10 @@ from edml.models.records import Signature, Tensor
 from edml.trainer.encoding import Floats, Intervals
 
 Link = Literal["identity", "log"]
+
+Rows = NDArray[np.floating[Any]]
+
+_MOST_COMBINATIONS: Final = 1024  # their rows must stay in the processor's cache
 
 
 @dataclass(frozen=True)
@@ -87,36 +91,60 @@ class Folded:
         return Signature(categories + numbers, [Tensor(self.label, "float32", [-1])])
 
 
-@dataclass(frozen=True)
-class Spans:
-    """The categories that are ranges of integers: a value's place is its distance from the lowest.
-
-    ``at`` says which of the network's categories they are; ``below`` is one less than the lowest
-    value of each, ``highest`` the highest. Any other value has place 0.
-    """
-
-    at: list[int]
-    below: NDArray[np.int64]
-    highest: NDArray[np.int64]
-
-    @classmethod
-    def of(cls, categories: Sequence[Category]) -> "Spans":
-        """Find them."""
-        found = {at: span for at, each in enumerate(categories) if (span := consecutive(each))}
-        return cls(
-            at=list(found),
-            below=np.array([low - 1 for low, _ in found.values()], dtype=np.int64),
-            highest=np.array([high for _, high in found.values()], dtype=np.int64),
-        )
-
-
 def consecutive(category: Category) -> tuple[int, int] | None:
     """The lowest and highest value of a category that is a range of integers, in order; else None.
 
-    Such a category needs no lookup: a value's place is its distance from the lowest.
+    Such a category needs no lookup: a value's place is its distance from one below the lowest. What
+    is lower is held there, at place 0; what is higher is held one above the highest, at a place of
+    its own at the end, which stands for place 0 once more.
     """
     values = category.values
     first = values[0]
     if isinstance(first, int) and list(values) == list(range(first, first + len(values))):
         return first, first + len(values) - 1
     return None
+
+
+@dataclass(frozen=True)
+class Joint:
+    """Categories that are looked up together: ``rows`` has one for each combination of places.
+
+    Of the places ``p`` in the categories with the numbers ``at``, of ``sizes`` places each, the row
+    is ``((p[0] * sizes[1] + p[1]) * sizes[2] + p[2])…``.
+    """
+
+    at: tuple[int, ...]
+    sizes: tuple[int, ...]
+    rows: Rows
+
+
+def joints(network: Folded) -> list[Joint]:
+    """The rows of all categories, small ones multiplied out with each other: a lookup costs more.
+
+    What they add up to holds the bias of the first layer, when there is any category.
+    """
+    tables = np.split(network.rows.astype(np.float64), network.offsets[1:])
+    found: list[Joint] = []
+    for at in sorted(range(len(network.categories)), key=lambda number: len(tables[number])):
+        rows = _repeated(tables[at], network.categories[at])
+        if found and len(found[-1].rows) * len(rows) <= _MOST_COMBINATIONS:
+            first = found.pop()
+            joined = (first.rows[:, np.newaxis] + rows).reshape(-1, rows.shape[1])
+            found.append(Joint((*first.at, at), (*first.sizes, len(rows)), joined))
+        else:
+            biased = rows if found else rows + network.first.bias
+            found.append(Joint((at,), (len(rows),), biased))
+    return [replace(each, rows=each.rows.astype(np.float32)) for each in found]
+
+
+def pairs(network: Folded, cross: CrossTable) -> Joint:
+    """The effect and evidence of a cross, by the places of its two categories."""
+    first, second = (network.categories[at] for at in (cross.first, cross.second))
+    rows = _repeated(cross.rows.reshape(-1, cross.columns, 2), first)
+    rows = _repeated(rows.swapaxes(0, 1), second).swapaxes(0, 1)
+    return Joint((cross.first, cross.second), rows.shape[:2], rows.reshape(-1, 2))
+
+
+def _repeated(rows: Rows, category: Category) -> Rows:
+    """The rows by place: those of a range have the first once more at their end."""
+    return rows if consecutive(category) is None else np.concatenate([rows, rows[:1]])
