@@ -1,27 +1,30 @@
-"""A frame as Avro values in the Confluent wire format, all rows at once.
+"""A frame as Avro values in the Confluent wire format.
 
-First the sizes of all fields say where each row begins, then the fields are written one after the
-other, each for all rows. What is written as a whole 64-bit word may run over
-the next bytes of its row, which are written later; between rows there is room for it.
+Many rows are written side by side, field after field (`pieces`), few rows or long texts are joined
+part by part (`parts`). What has a number of parts of its own, an array or a map, is left to
+fastavro. The bytes are the same.
 """
 
 import io
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from itertools import repeat
 from typing import Any, Final
 
 import fastavro
-import numpy as np
 import polars as pl
 
 from edml.errors import SchemaError
 from edml.kafka.codec import wire
+from edml.kafka.codec.blocks import cut, join, same
 from edml.kafka.codec.dtypes import frame_schema
-from edml.kafka.codec.fit import fit
+from edml.kafka.codec.fit import Fit
 from edml.kafka.codec.layout import Array, Map, Node, Nullable, Record, RecordSchema, flat, record
-from edml.kafka.codec.pieces import GAP, Canvas, header, pieces
+from edml.kafka.codec.parts import Part, parts
+from edml.kafka.codec.pieces import LongTextError, pieces
 
-FEW: Final = 128
-"""Up to so many rows, writing one by one is faster than side by side."""
+FEW: Final = 200
+"""Up to so many rows, joining their parts is faster than writing side by side."""
 
 
 class Encoder:
@@ -30,7 +33,7 @@ class Encoder:
     Args:
         schema: of the values.
         schema_id: its id at the registry.
-        few: up to so many rows are written one by one.
+        few: up to so many rows are joined part by part.
 
     Raises:
         SchemaError: the schema is not valid, or has a field that no column can hold.
@@ -42,7 +45,8 @@ class Encoder:
         self._layout: Final = record(schema)
         self._header: Final = wire.header(schema_id)
         self._parsed: Final = fastavro.parse_schema(schema)
-        self._side_by_side: Final = flat(self._layout)
+        self._flat: Final = flat(self._layout)
+        self._fit: Final = Fit(self._layout)
 
     def encode(self, frame: pl.DataFrame) -> list[bytes]:
         """Give back one value a row. Columns that the schema does not have are left out.
@@ -50,24 +54,24 @@ class Encoder:
         Raises:
             SchemaError: a column is missing, or holds what its field cannot.
         """
-        columns = fit(frame, self._layout)
-        if self._side_by_side and frame.height > self._few:
-            return self._together(columns, frame.height)
-        return self._one_by_one(columns)
+        columns = self._fit.columns(frame)
+        if not self._flat or not frame.height:
+            return self._one_by_one(columns)
+        if frame.height > self._few:
+            with suppress(LongTextError):
+                return self._side_by_side(columns, frame.height)
+        return self._joined(columns)
 
-    def _together(self, columns: Sequence[pl.Series], rows: int) -> list[bytes]:
-        written = header(self._header)
+    def _side_by_side(self, columns: Sequence[pl.Series], rows: int) -> list[bytes]:
+        fields = zip(columns, self._layout.fields, strict=True)
+        written = [piece for column, field in fields for piece in pieces(column, field.type)]
+        return cut(join([same(self._header), *written], rows))
+
+    def _joined(self, columns: Sequence[pl.Series]) -> list[bytes]:
+        written: list[Part] = [repeat(self._header)]
         for column, field in zip(columns, self._layout.fields, strict=True):
-            written += pieces(column, field.type)
-        sizes = np.zeros(rows, np.int64)
-        for piece in written:
-            sizes += piece.sizes
-        ends = np.cumsum(sizes + GAP) - GAP
-        starts = ends - sizes
-        canvas = Canvas(np.zeros(int(ends[-1]) + GAP, np.uint8), starts)
-        for piece in written:
-            piece.write(canvas)
-        return canvas.cut(starts, ends)
+            written += parts(column, field.type)
+        return list(map(b"".join, zip(*written, strict=False)))
 
     def _one_by_one(self, columns: Sequence[pl.Series]) -> list[bytes]:
         return [self._one(row) for row in _rows(columns, self._layout)]

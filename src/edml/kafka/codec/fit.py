@@ -1,5 +1,7 @@
 """Whether the columns of a frame hold what the fields of a schema take."""
 
+from typing import Final
+
 import polars as pl
 
 from edml.errors import SchemaError
@@ -9,59 +11,73 @@ from edml.kafka.codec.layout import Fixed, Node, Nullable, Record
 _WORDS = (pl.String, pl.Categorical, pl.Enum)
 
 
-def fit(frame: pl.DataFrame, layout: Record) -> list[pl.Series]:
-    """Give back a column a field, in the schema's order, of exactly the field's type.
+class Fit:
+    """How the columns of frames are fitted to the fields of a record.
 
     Whole numbers may have another width, words may be categories, an instant another unit.
-
-    Raises:
-        SchemaError: a column is missing, of another type, or has a value that does not fit.
     """
-    return [
-        _fit(_named(frame, f.name, layout.name), f.type, f"{layout.name}.{f.name}")
-        for f in layout.fields
-    ]
+
+    def __init__(self, layout: Record, where: str | None = None) -> None:
+        where = where or layout.name
+        self._where: Final = where
+        self._fields: Final = [_Field(f.name, f.type, f"{where}.{f.name}") for f in layout.fields]
+
+    def columns(self, frame: pl.DataFrame) -> list[pl.Series]:
+        """Give back a column a field, in the schema's order, of exactly the field's type.
+
+        Raises:
+            SchemaError: a column is missing, of another type, or has a value that does not fit.
+        """
+        return [field.fitted(self._named(frame, field.name)) for field in self._fields]
+
+    def _named(self, frame: pl.DataFrame, name: str) -> pl.Series:
+        try:
+            return frame[name]
+        except pl.exceptions.ColumnNotFoundError as error:
+            raise SchemaError(
+                f"the frame has no column {name!r}, which the schema has",
+                where=f"{self._where}.{name}",
+                todo=f"add it; the columns are {', '.join(frame.columns)}",
+            ) from error
 
 
-def _named(frame: pl.DataFrame, name: str, where: str) -> pl.Series:
-    if name not in frame.columns:
-        raise SchemaError(
-            f"the frame has no column {name!r}, which the schema has",
-            where=where,
-            todo=f"add it; the columns are {', '.join(frame.columns)}",
-        )
-    return frame[name]
+class _Field:
+    """How one column is fitted."""
+
+    def __init__(self, name: str, node: Node, where: str) -> None:
+        self.name: Final = name
+        self._where: Final = where
+        self._nullable: Final = isinstance(node, Nullable)
+        self._of: Final = node.of if isinstance(node, Nullable) else node
+        self._to: Final = column_type(node)
+        self._inner: Final = Fit(self._of, where) if isinstance(self._of, Record) else None
+
+    def fitted(self, column: pl.Series) -> pl.Series:
+        """Give back the column as its field takes it."""
+        nulls = column.null_count()
+        if nulls and not self._nullable:
+            raise SchemaError(
+                f"{nulls} of {len(column)} rows are null, and the schema has no null here",
+                where=self._where,
+                todo="fill the column, or declare the field as `… | None`",
+            )
+        if self._inner is not None and isinstance(column.dtype, pl.Struct):
+            return _struct(column, self._inner, nulls)
+        if column.dtype != self._to:
+            column = _cast(column, self._to, self._where)
+        if isinstance(self._of, Fixed) and self._of.logical is None:
+            _sized(column, self._of, self._where)
+        return column
 
 
-def _fit(column: pl.Series, node: Node, where: str) -> pl.Series:
-    if isinstance(node, Nullable):
-        return _typed(column, node.of, where)
-    if nulls := column.null_count():
-        raise SchemaError(
-            f"{nulls} of {len(column)} rows are null, and the schema has no null here",
-            where=where,
-            todo="fill the column, or declare the field as `… | None`",
-        )
-    return _typed(column, node, where)
-
-
-def _typed(column: pl.Series, node: Node, where: str) -> pl.Series:
-    if isinstance(node, Record) and isinstance(column.dtype, pl.Struct):
-        return _struct(column, node, where)
-    to = column_type(node)
-    if column.dtype != to:
-        column = _cast(column, to, where)
-    if isinstance(node, Fixed) and node.logical is None:
-        _sized(column, node, where)
-    return column
-
-
-def _struct(column: pl.Series, node: Record, where: str) -> pl.Series:
+def _struct(column: pl.Series, fit: Fit, nulls: int) -> pl.Series:
+    """Give back the records as the field takes them; where there is none, its fields are null."""
+    inner = (column.drop_nulls() if nulls else column).struct.unnest()
+    fitted = pl.DataFrame(fit.columns(inner)).to_struct(column.name)
+    if not nulls:
+        return fitted
     present = column.is_not_null()
-    inner = column.drop_nulls().struct.unnest()
-    fields = [_fit(_named(inner, f.name, where), f.type, f"{where}.{f.name}") for f in node.fields]
-    fitted = pl.DataFrame(fields).to_struct(column.name)
-    return fitted if present.all() else fitted.gather((present.cum_sum() - 1).set(~present, None))
+    return fitted.gather((present.cum_sum() - 1).set(~present, None))
 
 
 def _cast(column: pl.Series, to: pl.DataType, where: str) -> pl.Series:

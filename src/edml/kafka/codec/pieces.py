@@ -1,194 +1,119 @@
-"""The fields of many records: how long each is in each record, and how they are written."""
+"""The fields of many records as blocks of bytes: what each type of Avro looks like in one."""
 
-from collections.abc import Sequence
-from typing import Final, Protocol
+from typing import Final
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from edml.kafka.codec import varints
-from edml.kafka.codec.dtypes import unit
+from edml.kafka.codec.blocks import INLINE, Block, join, rows_of, same
 from edml.kafka.codec.layout import Enum, Fixed, Node, Nullable, Record, Scalar
+from edml.kafka.codec.parts import BRANCHES, whole
 from edml.kafka.codec.varints import Longs
 
-GAP: Final = 8
-"""Bytes between two records: the last word of the first may run over its end."""
-
-_WORD_BYTES: Final = 8
-
-_LONG: Final = 256
-"""Strings beyond this length are copied one by one, shorter ones side by side, a word at a time."""
+LONG: Final = 256
+"""Texts beyond this length are not laid out in rows of one width."""
 
 
-class Canvas:
-    """The bytes of a batch while they are written, and where writing stands in each record."""
-
-    def __init__(self, content: NDArray[np.uint8], places: Longs) -> None:
-        self._bytes = content
-        self._places = places.copy()
-
-    def cut(self, starts: Longs, ends: Longs) -> list[bytes]:
-        """Give back the records."""
-        everything = self._bytes.tobytes()
-        return [everything[a:b] for a, b in zip(starts.tolist(), ends.tolist(), strict=True)]
-
-    def at(self, rows: Longs) -> "Canvas":
-        """Give back the same bytes, with writing standing in some of the records."""
-        return Canvas(self._bytes, self._places[rows])
-
-    def move_some(self, rows: Longs, sizes: Longs | int) -> None:
-        """Move by so many bytes in some of the records."""
-        self._places[rows] += sizes
-
-    def move(self, sizes: Longs | int) -> None:
-        """Move by so many bytes in each record."""
-        self._places += sizes
-
-    def put(self, numbers: NDArray[np.generic] | np.generic, *, ahead: int = 0) -> None:
-        """Write a number in each record, so many bytes ahead, and stay."""
-        self._overlapping(numbers.dtype)[self._places + ahead] = numbers
-
-    def put_some(self, rows: Longs, numbers: NDArray[np.generic], *, ahead: int = 0) -> None:
-        """Write a number in some of the records, so many bytes ahead, and stay."""
-        self._overlapping(numbers.dtype)[self._places[rows] + ahead] = numbers
-
-    def copy(self, row: int, content: NDArray[np.uint8]) -> None:
-        """Write bytes in one record, and stay."""
-        place = self._places[row]
-        self._bytes[place : place + len(content)] = content
-
-    def _overlapping(self, number: np.dtype[np.generic]) -> NDArray[np.generic]:
-        count = len(self._bytes) - number.itemsize + 1
-        return np.ndarray((count,), number, self._bytes, strides=(1,))
+class LongTextError(Exception):
+    """A text is so long that all others would be padded to too much."""
 
 
-class Piece(Protocol):
-    """A field of many records, ready to be written."""
+def pieces(column: pl.Series, node: Node) -> list[Block]:
+    """Give back the pieces of a column, not empty, that `Fit` gave back for the node.
 
-    @property
-    def sizes(self) -> Longs | int:
-        """Its bytes in each record."""
-        ...
-
-    def write(self, canvas: Canvas) -> None:
-        """Write it in each record, and move behind it."""
-        ...
-
-
-class Varints:
-    """Whole numbers."""
-
-    def __init__(self, values: Longs) -> None:
-        words = varints.zigzag(values)
-        self._longest = int(words.max(initial=0))
-        self.sizes: Longs | int = 1
-        self._first: NDArray[np.generic] = words.astype(np.uint8)
-        if self._longest >= 1 << 7:
-            self.sizes = varints.groups(words)
-            self._first, self._second = varints.encode(words, self.sizes)
-
-    def write(self, canvas: Canvas) -> None:
-        """Write one byte or one word each, and two bytes more where a word is too short."""
-        canvas.put(self._first)
-        if self._longest >= 1 << 56 and isinstance(self.sizes, np.ndarray):
-            rows = np.flatnonzero(self.sizes > _WORD_BYTES)
-            canvas.put_some(rows, self._second[rows].astype("<u2"), ahead=_WORD_BYTES)
-        canvas.move(self.sizes)
-
-
-class Plain:
-    """Numbers of a fixed size, as they lie in memory; or one, the same in each record."""
-
-    def __init__(self, numbers: NDArray[np.generic] | np.generic) -> None:
-        self._numbers = numbers
-        self.sizes = numbers.dtype.itemsize
-
-    def write(self, canvas: Canvas) -> None:
-        """Write the numbers."""
-        canvas.put(self._numbers)
-        canvas.move(self.sizes)
-
-
-class Text:
-    """Strings or bytes, without their length."""
-
-    def __init__(self, column: pl.Series) -> None:
-        array = column.to_arrow(compat_level=pl.CompatLevel.oldest())
-        _, offsets, content = array.buffers()
-        places = np.frombuffer(offsets, np.int64)[array.offset : array.offset + len(array) + 1]
-        first, last = int(places[0]), int(places[-1])
-        self._bytes = np.zeros(last - first + GAP, np.uint8)
-        if content is not None:
-            self._bytes[: last - first] = np.frombuffer(content, np.uint8)[first:last]
-        self._places = places[:-1] - first
-        self.sizes = np.diff(places)
-
-    def write(self, canvas: Canvas) -> None:
-        """Write the strings: the first word of each, then the second of those that have one."""
-        words = np.ndarray((len(self._bytes) - 7,), "<u8", self._bytes, strides=(1,))
-        short = np.flatnonzero(self.sizes <= _LONG)
-        for ahead in range(0, int(self.sizes[short].max(initial=0)), 8):
-            short = short[self.sizes[short] > ahead]
-            canvas.put_some(short, words[self._places[short] + ahead], ahead=ahead)
-        for row in np.flatnonzero(self.sizes > _LONG).tolist():
-            place = self._places[row]
-            canvas.copy(row, self._bytes[place : place + self.sizes[row]])
-        canvas.move(self.sizes)
-
-
-class Optional:
-    """Pieces that some records have, behind the branch of the union that says so."""
-
-    def __init__(self, present: NDArray[np.bool_], null: int, inner: Sequence[Piece]) -> None:
-        self._branches = np.where(present, (1 - null) << 1, null << 1).astype(np.uint8)
-        self._rows = np.flatnonzero(present)
-        self._inner = inner
-        self.sizes = np.ones(len(present), np.int64)
-        self._size = np.zeros(len(self._rows), np.int64)
-        for piece in inner:
-            self._size += piece.sizes
-        self.sizes[self._rows] += self._size
-
-    def write(self, canvas: Canvas) -> None:
-        """Write the branches, and what is there."""
-        canvas.put(self._branches)
-        canvas.move(1)
-        there = canvas.at(self._rows)
-        for piece in self._inner:
-            piece.write(there)
-        canvas.move_some(self._rows, self._size)
-
-
-def header(content: bytes) -> list[Piece]:
-    """Give back the pieces that begin each record alike."""
-    return [Plain(np.uint8(byte)) for byte in content]
-
-
-def pieces(column: pl.Series, node: Node) -> list[Piece]:
-    """Give back the pieces of a column that `fit` gave back for the node."""
+    Raises:
+        LongTextError: a text is too long to be laid out in a block.
+    """
     match node:
         case Nullable(of=of, null=null):
-            present = column.is_not_null().to_numpy()
-            return [Optional(present, null, pieces(column.drop_nulls(), of))]
+            return _nullable(column, of, null)
         case Record(fields=fields):
-            inner = column.struct
-            return [
-                piece for field in fields for piece in pieces(inner.field(field.name), field.type)
-            ]
+            inner = column.struct.unnest()
+            return [piece for f in fields for piece in pieces(inner[f.name], f.type)]
         case Scalar("int" | "long"):
-            return [Varints(column.to_physical().cast(pl.Int64).to_numpy() // unit(node))]
+            return [_varints(whole(column, node).to_numpy())]
         case Enum():
-            return [Varints(column.to_physical().cast(pl.Int64).to_numpy())]
+            return [_varints(column.to_physical().cast(pl.Int64).to_numpy())]
         case Scalar("string" | "bytes"):
-            text = Text(column)
-            return [Varints(text.sizes), text]
+            text = _text(column)
+            return [_sizes(text.sizes), text]
         case Fixed():
-            return [Text(column)]
+            return [_text(column)]
         case Scalar("boolean"):
-            return [Plain(column.cast(pl.UInt8).to_numpy())]
+            return [_plain(column.cast(pl.UInt8).to_numpy())]
         case Scalar("float"):
-            return [Plain(column.to_numpy().astype("<f4", copy=False))]
+            return [_plain(column.to_numpy().astype("<f4", copy=False))]
         case Scalar("double"):
-            return [Plain(column.to_numpy().astype("<f8", copy=False))]
+            return [_plain(column.to_numpy().astype("<f8", copy=False))]
     raise AssertionError(f"not flat: {node}")
+
+
+def _plain(numbers: NDArray[np.generic]) -> Block:
+    """Numbers as they lie in memory."""
+    return Block(rows_of(numbers, numbers.itemsize, len(numbers)), numbers.itemsize)
+
+
+def _varints(values: Longs) -> Block:
+    content, width, sizes = varints.encode(values)
+    return Block(rows_of(content, width, len(values)), sizes)
+
+
+def _sizes(sizes: Longs | int) -> Block:
+    """The lengths that stand before texts."""
+    if isinstance(sizes, int):
+        content, width, _ = varints.encode(np.array([sizes]))
+        return same(content.tobytes()[:width])
+    return _varints(sizes)
+
+
+def _text(column: pl.Series) -> Block:
+    """Strings or bytes, without their length."""
+    views = column.to_arrow(compat_level=pl.CompatLevel.newest())
+    heads = np.frombuffer(views.buffers()[1], np.uint8).reshape(-1, 16)
+    heads = heads[views.offset : views.offset + len(views)]
+    sizes = np.ndarray((len(views),), "<u4", heads, strides=(16,)).astype(np.int64)
+    least, most = int(sizes.min()), int(sizes.max())
+    if most > LONG:
+        raise LongTextError
+    counted: Longs | int = most if least == most else sizes
+    if most <= INLINE:
+        return Block(np.ndarray((len(views),), f"V{most}", heads, 4, strides=(16,)), counted)
+    return Block(_gathered(column, most), counted)
+
+
+def _gathered(column: pl.Series, width: int) -> NDArray[np.void]:
+    """So many bytes from the beginning of each text."""
+    array = column.to_arrow(compat_level=pl.CompatLevel.oldest())
+    _, offsets, content = array.buffers()
+    places = np.frombuffer(offsets, np.int64)[array.offset : array.offset + len(array) + 1]
+    first, last = int(places[0]), int(places[-1])
+    if last - first == width * len(array):
+        return np.ndarray((len(array),), f"V{width}", content, first)
+    padded = np.zeros(last - first + width, np.uint8)
+    padded[: last - first] = np.frombuffer(content, np.uint8)[first:last]
+    shape = (last - first + 1,)
+    return np.ndarray(shape, f"V{width}", padded, strides=(1,))[places[:-1] - first]
+
+
+def _nullable(column: pl.Series, of: Node, null: int) -> list[Block]:
+    """The branch of the union, and what some of the records have behind it."""
+    nulls = column.null_count()
+    if not nulls:
+        return [same(BRANCHES[1 - null]), *pieces(column, of)]
+    if nulls == len(column):
+        return [same(BRANCHES[null])]
+    present = column.is_not_null().to_numpy()
+    rows = np.flatnonzero(present)
+    there = join([same(BRANCHES[1 - null]), *pieces(column.drop_nulls(), of)], len(rows))
+    content = np.empty(len(column), there.content.dtype)
+    _first_byte(content)[:] = BRANCHES[null][0]
+    content[rows] = there.content
+    sizes = np.ones(len(column), np.int64)
+    sizes[rows] = there.sizes
+    return [Block(content, sizes)]
+
+
+def _first_byte(content: NDArray[np.void]) -> NDArray[np.uint8]:
+    return np.ndarray(content.shape, np.uint8, content, strides=content.strides)

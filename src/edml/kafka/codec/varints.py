@@ -5,7 +5,7 @@ least first; each byte but the last has its high bit set. Eight bytes are handle
 word, so that a whole column takes the same dozen vector operations, however long its numbers are.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import numpy as np
@@ -21,14 +21,54 @@ CONTINUED: Final = 0x80
 """The high bit of a byte: it is not the last one of its number."""
 
 _ONE: Final = np.uint64(1)
-_WORD_BITS: Final = 64
+_GROUP_BITS: Final = 7
+_WORD_BYTES: Final = 8
+_SHORT: Final = 2
 _LOW_7: Final = np.uint64(0x7F)
 _HIGH_BITS: Final = np.uint64(0x8080808080808080)
+_MARKS: Final = np.array(
+    [sum(0x80 << 8 * byte for byte in range(min(each, 9) - 1)) for each in range(LONGEST + 1)],
+    np.uint64,
+)
+"""The high bits of the first eight bytes of a number, by its size."""
+
 _HALVES: Final = (
     (np.uint64(0x007F007F007F007F), np.uint64(0x7F007F007F007F00), np.uint64(1)),
     (np.uint64(0x00003FFF00003FFF), np.uint64(0x3FFF00003FFF0000), np.uint64(2)),
     (np.uint64(0x000000000FFFFFFF), np.uint64(0x0FFFFFFF00000000), np.uint64(4)),
 )
+
+
+_PAIR_BITS: Final = 14
+_PAIR: Final = 1 << _PAIR_BITS
+_LAST: Final = [
+    bytes((word,)) if word < CONTINUED else bytes((word & 0x7F | CONTINUED, word >> _GROUP_BITS))
+    for word in range(_PAIR)
+]
+"""The last one or two bytes of a zigzagged number, by what they stand for."""
+
+_PAIRS: Final = [
+    bytes((word & 0x7F | CONTINUED, word >> _GROUP_BITS | CONTINUED)) for word in range(_PAIR)
+]
+"""Two bytes of a zigzagged number that goes on behind them."""
+
+
+class _Written(dict[int, bytes]):
+    """The bytes of each number: those of small ones are looked up, others are made."""
+
+    def __missing__(self, value: int) -> bytes:
+        word = (value << 1) ^ (value >> 63)
+        pairs = []
+        while word >= _PAIR:
+            pairs.append(_PAIRS[word & (_PAIR - 1)])
+            word >>= _PAIR_BITS
+        return b"".join(pairs) + _LAST[word]
+
+
+WRITTEN: Final[Mapping[int, bytes]] = _Written(
+    {(word >> 1) ^ -(word & 1): written for word, written in enumerate(_LAST)}
+)
+"""The bytes of each number, which fits in 64 bits."""
 
 
 def zigzag(values: Longs) -> Words:
@@ -56,28 +96,45 @@ def spread(words: Words) -> Words:
     return words
 
 
-def groups(words: Words) -> Longs:
-    """Give back how many bytes each zigzagged number takes, 1 to 10."""
-    sizes = np.ones(len(words), np.int64)
-    rest = words >> np.uint64(7)
-    while rest.any():
-        sizes += rest != 0
-        rest >>= np.uint64(7)
-    return sizes
+def size(word: int) -> int:
+    """Give back how many bytes a zigzagged number takes, 1 to 10."""
+    return max(1, -(-word.bit_length() // _GROUP_BITS))
 
 
-def encode(words: Words, sizes: Longs) -> tuple[Words, Words]:
-    """Give back the bytes of zigzagged numbers as two little-endian words, of eight and two."""
-    continued = (np.minimum(sizes, 9) - 1).astype(np.uint64) * np.uint64(8)
-    marks = np.where(
-        continued == _WORD_BITS,
-        _HIGH_BITS,
-        _HIGH_BITS & ((_ONE << (continued & np.uint64(63))) - _ONE),
-    )
+def encode(values: Longs) -> tuple[NDArray[np.generic], int, Longs | int]:
+    """Give back the bytes of at least one number, the longest size, and all sizes.
+
+    Each number has an equal part of the array, at the beginning of which its bytes stand; behind
+    them there may be anything. Where all numbers have the same size, one stands for all.
+    """
+    words = zigzag(values)
+    least, most = size(int(words.min())), size(int(words.max()))
+    if most == 1:
+        return words.astype(np.uint8), most, most
+    sizes: Longs | int = least
+    for each in range(least, most):
+        sizes = sizes + (words >> np.uint64(_GROUP_BITS * each) != 0)
+    if most == _SHORT:
+        return _short(words.astype(np.uint16)), most, sizes
+    eight = spread(words) | _MARKS[sizes]
+    if most <= _WORD_BYTES:
+        return eight, most, sizes
+    return np.stack((eight, _behind(words)), axis=1), most, sizes
+
+
+def _short(words: NDArray[np.uint16]) -> NDArray[np.uint16]:
+    """Give back the bytes of zigzagged numbers that take one or two."""
+    high = words >> _GROUP_BITS
+    continued = (high != 0).astype(np.uint16) << _GROUP_BITS
+    return np.bitwise_or((words & 0x7F) | (high << 8), continued, dtype=np.uint16)
+
+
+def _behind(words: Words) -> Words:
+    """Give back the ninth and tenth byte of zigzagged numbers."""
     ninth = (words >> np.uint64(56)) & _LOW_7
     tenth = words >> np.uint64(63)
-    ninth |= np.where(sizes == LONGEST, np.uint64(0x80), np.uint64(0))
-    return spread(words) | marks, ninth | (tenth << np.uint64(8))
+    written: Words = ninth | (tenth << np.uint64(7)) | (tenth << np.uint64(8))
+    return written
 
 
 def decode(
