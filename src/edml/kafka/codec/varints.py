@@ -126,7 +126,8 @@ def _short(words: NDArray[np.uint16]) -> NDArray[np.uint16]:
     """Give back the bytes of zigzagged numbers that take one or two."""
     high = words >> _GROUP_BITS
     continued = (high != 0).astype(np.uint16) << _GROUP_BITS
-    return np.bitwise_or((words & 0x7F) | (high << 8), continued, dtype=np.uint16)
+    written: NDArray[np.uint16] = np.bitwise_or((words & 0x7F) | (high << 8), continued)
+    return written
 
 
 def _behind(words: Words) -> Words:
