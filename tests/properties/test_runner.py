@@ -17,9 +17,13 @@ LAST_INSTANCE = 3
 class Shell(RuleBasedStateMachine):
     """Values come, instances turn, die, join and leave, commits are refused: in any order."""
 
+    overlap_from = 0
+
     def __init__(self) -> None:
         super().__init__()
-        self.driver = Driver(RunningSums(), partitions=PARTITIONS, at_most=4)
+        self.driver = Driver(
+            RunningSums(), partitions=PARTITIONS, at_most=4, overlap_from=self.overlap_from
+        )
         self.expected = OnePass()
         self.instances = ["0"]
 
@@ -101,5 +105,13 @@ class Shell(RuleBasedStateMachine):
         assert sorted(self.expected.rows) == sorted(self.driver.read("sums").rows())
 
 
+class QuietShell(Shell):
+    """The same when each commit is waited for before more is read, as when there is no backlog."""
+
+    overlap_from = 1_000
+
+
 TestShell = Shell.TestCase
 TestShell.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
+TestQuietShell = QuietShell.TestCase
+TestQuietShell.settings = TestShell.settings

@@ -15,7 +15,7 @@ from edml.testing import Crash, ManualClock, MemoryBroker, MemoryLog
 from edml.testing.log import MemoryCommit, MemoryReading
 from tests.sums import RunningSums, Sums
 
-QUICK = Pace(at_most=10, tick_s=0, retry_s=0.001, longest_retry_s=0.004)
+QUICK = Pace(at_most=10, overlap_from=0, tick_s=0, retry_s=0.001, longest_retry_s=0.004)
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -99,7 +99,9 @@ def test_a_commit_that_lands_ends_the_backoff() -> None:
     """The next abort begins with the shortest pause again."""
     broker = broker_with(1, 2)
     log = MemoryLog(broker)
-    runner = Runner(RunningSums(), log, pace=Pace(at_most=1, tick_s=0, retry_s=0.001))
+    runner = Runner(
+        RunningSums(), log, pace=Pace(at_most=1, overlap_from=0, tick_s=0, retry_s=0.001)
+    )
     broker.refuse(2)
     while broker.place(TopicPartition("sales", 0)).offset < 2:
         runner.turn()
@@ -122,7 +124,7 @@ def test_a_step_that_fails_commits_nothing_of_its_batch() -> None:
     broker = broker_with(1, 2, 13)
     log = MemoryLog(broker)
     with pytest.raises(ValueError, match="13 is bad luck"):
-        Runner(Choosy(), log, pace=Pace(at_most=2, tick_s=0)).run(Event())
+        Runner(Choosy(), log, pace=Pace(at_most=2, overlap_from=0, tick_s=0)).run(Event())
     assert broker.topic("sums").values["total"].to_list() == [1, 3]
     assert broker.place(TopicPartition("sales", 0)).offset == 2
     assert not broker.holds(log)
@@ -162,7 +164,7 @@ def test_next_batch_is_stepped_while_one_commits() -> None:
     broker = broker_with(1, 2, 3, 4)
     moments: list[str] = []
     log = MemoryLog(broker, reached=lambda moment: moments.append(moment.name))
-    runner = Runner(RunningSums(), log, pace=Pace(at_most=2, tick_s=0))
+    runner = Runner(RunningSums(), log, pace=Pace(at_most=2, overlap_from=0, tick_s=0))
     for _ in range(5):
         runner.turn()
     begin = moments.index(Crash.BEFORE_COMMIT.name)
@@ -197,7 +199,7 @@ def test_settle_follows_commits_in_order() -> None:
 
     component, broker = Settling(), broker_with(1, 2, 3)
     broker.refuse(1)
-    runner = Runner(component, MemoryLog(broker), pace=Pace(at_most=1, tick_s=0))
+    runner = Runner(component, MemoryLog(broker), pace=Pace(at_most=1, overlap_from=0, tick_s=0))
     for _ in range(12):
         runner.turn()
     assert component.settled == [1, 3, 6]

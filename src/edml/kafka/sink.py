@@ -3,6 +3,12 @@
 One transaction a batch (KIP-98, KIP-447), run in a thread of its own, so that the next batch is
 read and predicted meanwhile. A transaction that is refused is aborted at once: left open, it would
 block every reader of the topics that it has touched.
+
+What a transaction costs is round trips and waits. The coordinator answers a commit before its
+markers are written, and until they are, it refuses the next transaction's first request
+(``CONCURRENT_TRANSACTIONS``). librdkafka then waits a fixed 20 ms when that request adds a
+partition, but ``retry.backoff.ms`` when it adds offsets: so offsets are sent before outputs, and
+that wait is short.
 """
 
 import logging
@@ -27,6 +33,8 @@ logger = logging.getLogger(__name__)
 RETRY_FOR_S = 60.0
 RETRY_EVERY_S = 0.05
 POLL_S = 0.1
+RETRY_BACKOFF_MS = 2
+"""The first wait after a refused request; it doubles each time (``retry.backoff.max.ms``)."""
 
 REFUSED: Final = frozenset(
     {
@@ -108,6 +116,8 @@ class Sink:
         self._producer = ck.Producer(
             {
                 "linger.ms": 0,
+                "retry.backoff.ms": RETRY_BACKOFF_MS,
+                "socket.nagle.disable": True,
                 "message.max.bytes": 10_485_760,
                 "queue.buffering.max.messages": 1_000_000,
                 "transaction.timeout.ms": 10_000,
@@ -140,14 +150,15 @@ class Sink:
     def _commit(
         self, reading: KafkaReading, outputs: Outputs, places: Mapping[TopicPartition, Committed]
     ) -> None:
+        records = self._encoded(outputs)
         try:
             if self._transactional:
                 self._producer.begin_transaction()
-            self._write(reading, outputs)
-            if self._transactional:
                 self._persist(
                     self._producer.send_offsets_to_transaction, as_offsets(places), reading.group
                 )
+            self._write(records, reading, outputs)
+            if self._transactional:
                 self._persist(self._producer.commit_transaction)
             else:
                 self._flush()
@@ -158,10 +169,18 @@ class Sink:
             self._abort()
             raise
 
-    def _write(self, reading: KafkaReading, outputs: Outputs) -> None:
-        for topic, frame in outputs.frames.items():
-            if not frame.is_empty():
-                self._produce(topic, self._encoders[topic].encode(frame))
+    def _encoded(self, outputs: Outputs) -> dict[str, list[Record]]:
+        return {
+            topic: self._encoders[topic].encode(frame)
+            for topic, frame in outputs.frames.items()
+            if not frame.is_empty()
+        }
+
+    def _write(
+        self, records: Mapping[str, list[Record]], reading: KafkaReading, outputs: Outputs
+    ) -> None:
+        for topic, each in records.items():
+            self._produce(topic, each)
         self._bury([*reading.bad, *reading.originals(outputs.rejected)])
 
     def _produce(self, topic: str, records: list[Record]) -> None:

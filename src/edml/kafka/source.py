@@ -8,18 +8,18 @@ rebalance is dropped in the rebalance, and never reaches anybody.
 import json
 import logging
 import time
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import confluent_kafka as ck
+import numpy as np
 import polars as pl
 
 from edml.errors import LogError, RegistryUnavailableError, TopicError
 from edml.events import OFFSET, PARTITION, TIMESTAMP, Batch, Rejected, TopicPartition
 from edml.kafka.codec.decode import Bad, Decoded
-from edml.kafka.message import Message, consume
+from edml.kafka.message import Message, Records, Taken, consume
 from edml.runtime.log import Assignment, Committed, FencedError, ReassignedError
 
 logger = logging.getLogger(__name__)
@@ -61,18 +61,19 @@ class KafkaReading:
     batch: Batch
     bad: tuple[BadRecord, ...] = ()
     group: Any = None
-    messages: Mapping[str, Sequence[Message]] = field(default_factory=dict)
+    records: Mapping[str, Records] = field(default_factory=dict)
 
     @property
     def empty(self) -> bool:
         """Whether no record was read."""
-        return not self.messages
+        return not self.records
 
     def originals(self, rejected: Iterable[Rejected]) -> Iterator[BadRecord]:
         """The records behind rejected rows."""
         for each in rejected:
-            messages = self.messages.get(each.topic, ())
-            found = {(message.partition(), message.offset()): message for message in messages}
+            records = self.records[each.topic]
+            places = zip(records.partitions.tolist(), records.offsets.tolist(), strict=True)
+            found = dict(zip(places, records.messages, strict=True))
             rows = each.frame.select(PARTITION, OFFSET, "cause").iter_rows()
             for partition, offset, cause in rows:
                 yield BadRecord(found[partition, offset], cause)
@@ -110,6 +111,7 @@ class Source:
                 "enable.auto.offset.store": False,
                 "enable.partition.eof": True,
                 "auto.offset.reset": "error",
+                "socket.nagle.disable": True,
             }
         )
         self._consumer.subscribe(
@@ -127,7 +129,7 @@ class Source:
         if not self._member:
             return None
         try:
-            reading = self._reading(messages)
+            reading = self._reading(Taken.of(messages))
         except RegistryUnavailableError as error:
             logger.warning("Waiting for the schema registry; nothing is lost. %s", error)
             self.resume(self._positions)
@@ -144,13 +146,13 @@ class Source:
             messages = consume(self._consumer, AGAIN_AT_ONCE, AGAIN_WAIT_S)
             if self._assigned is not None or not self._member:
                 raise ReassignedError
-            reading = self._reading([m for m in messages if not _beyond(m, spans)])
+            taken = Taken.of(messages)
+            reading = self._reading(_before(taken, spans))
             if not reading.empty:
                 yield reading.batch
-            for message in messages:
-                each = _place(message)
-                if each in left and (_is_end(message) or message.offset() >= left[each] - 1):
-                    del left[each]
+            ended = {_place(news) for news in taken.news if _is_end(news)}
+            ended |= {each for each, end in taken.positions().items() if end >= left.get(each, end)}
+            left = {each: end for each, end in left.items() if each not in ended}
 
     def resume(self, positions: Mapping[TopicPartition, int]) -> None:
         """Read on from these offsets; what was fetched ahead is dropped."""
@@ -177,31 +179,26 @@ class Source:
         self._consumer.consume(1, LEAVE_S)
         self._consumer.close()
 
-    def _reading(self, messages: Sequence[Message]) -> KafkaReading:
-        by_topic: dict[str, list[Message]] = defaultdict(list)
-        positions: dict[TopicPartition, int] = {}
-        for message in messages:
-            error = message.error()
-            if error is not None:
-                self._event(message, error)
-                continue
-            by_topic[message.topic()].append(message)
-            positions[_place(message)] = message.offset() + 1
-        self._caught_up -= positions.keys() - {_place(m) for m in messages if _is_end(m)}
+    def _reading(self, taken: Taken) -> KafkaReading:
+        for message in taken.news:
+            self._event(message)
+        positions = taken.positions()
+        self._caught_up -= positions.keys() - {_place(m) for m in taken.news if _is_end(m)}
         frames: dict[str, pl.DataFrame] = {}
         bad: list[BadRecord] = []
-        for topic, records in by_topic.items():
+        for topic, records in taken.records.items():
             frames[topic], faults = _decoded(self._decoders[topic], records)
-            bad += [BadRecord(records[each.row], each.cause) for each in faults]
+            bad += [BadRecord(records.messages[each.row], each.cause) for each in faults]
         return KafkaReading(
             Batch(frames, positions, frozenset(self._caught_up)),
             tuple(bad),
             self._consumer.consumer_group_metadata(),
-            by_topic,
+            taken.records,
         )
 
-    def _event(self, message: Message, error: ck.KafkaError) -> None:
+    def _event(self, message: Message) -> None:
         """What the consumer has to say that is not a record."""
+        error = cast("ck.KafkaError", message.error())
         if error.code() == ck.KafkaError._PARTITION_EOF:
             self._caught_up.add(_place(message))
         elif error.code() == ck.KafkaError._AUTO_OFFSET_RESET:
@@ -291,17 +288,16 @@ def _from_metadata(offset: int, metadata: str | None) -> Committed:
     return Committed(offset, offset - told.get("back", 0), told.get("note", {}))
 
 
-def _decoded(decoder: Decodes, records: Sequence[Message]) -> tuple[pl.DataFrame, Sequence[Bad]]:
-    decoded = decoder.decode([each.value() for each in records])
-    good = records if not decoded.bad else [records[row] for row in decoded.rows.tolist()]
-    frame = decoded.frame.with_columns(
-        pl.Series(PARTITION, [each.partition() for each in good], pl.Int32),
-        pl.Series(OFFSET, [each.offset() for each in good], pl.Int64),
-        pl.Series(TIMESTAMP, [each.timestamp()[1] for each in good], pl.Int64)
-        .cast(pl.Datetime("ms", "UTC"))
-        .dt.cast_time_unit("us"),
-    )
-    return frame, decoded.bad
+def _decoded(decoder: Decodes, records: Records) -> tuple[pl.DataFrame, Sequence[Bad]]:
+    decoded = decoder.decode(records.values())
+    rows = decoded.rows if decoded.bad else slice(None)
+    stamps = records.timestamps_ms()[rows] * 1000
+    places = [
+        pl.Series(PARTITION, records.partitions[rows]),
+        pl.Series(OFFSET, records.offsets[rows]),
+        pl.Series(TIMESTAMP, stamps).cast(pl.Datetime("us", "UTC")),
+    ]
+    return decoded.frame.hstack(places), decoded.bad
 
 
 def _place(message: Message) -> TopicPartition:
@@ -313,7 +309,14 @@ def _is_end(message: Message) -> bool:
     return error is not None and error.code() == ck.KafkaError._PARTITION_EOF
 
 
-def _beyond(message: Message, spans: Mapping[TopicPartition, tuple[int, int]]) -> bool:
-    if message.error() is not None:
-        return False
-    return message.offset() >= spans[_place(message)][1]
+def _before(taken: Taken, spans: Mapping[TopicPartition, tuple[int, int]]) -> Taken:
+    """What lies before the ends of the spans."""
+    within = {}
+    for topic, records in taken.records.items():
+        kept = np.zeros(len(records), np.bool_)
+        for partition in np.unique(records.partitions).tolist():
+            _, end = spans[TopicPartition(topic, partition)]
+            kept |= (records.partitions == partition) & (records.offsets < end)
+        if kept.any():
+            within[topic] = records.where(kept)
+    return Taken(within, taken.news)

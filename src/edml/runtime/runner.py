@@ -1,8 +1,9 @@
 """The one loop: read, step, write, commit.
 
-While one batch commits, the next one is read, decoded and stepped. At most one commit is under way;
-when it is aborted, the states that are newer than the committed one are dropped, and the loop goes
-on from what is committed.
+Under backlog, the next batch is read, decoded and stepped while one commits. When the log is quiet,
+the commit is waited for first: what is read later holds more, and none of it waits twice. At most
+one commit is under way; when it is aborted, the states that are newer than the committed one are
+dropped, and the loop goes on from what is committed.
 """
 
 import logging
@@ -31,9 +32,14 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Pace:
-    """How much is taken at once, and how long the loop waits before it ticks or tries again."""
+    """How much is taken at once, and how long the loop waits before it ticks or tries again.
+
+    A batch of ``overlap_from`` records or more is taken for a sign of backlog: the next one is read
+    while it commits.
+    """
 
     at_most: int = 16_384
+    overlap_from: int = 2_048
     tick_s: float = 0.25
     retry_s: float = 0.1
     longest_retry_s: float = 5.0
@@ -64,6 +70,7 @@ class Runner(Generic[S, R]):
         self._places: dict[TopicPartition, Committed] = {}
         self._all_told = False
         self._flight: _Flight[S] | None = None
+        self._backlog = False
         self._aborts = 0
         self._search = Search(self._pace.at_most)
 
@@ -80,6 +87,8 @@ class Runner(Generic[S, R]):
 
     def turn(self) -> None:
         """Read once, and begin to commit what the component makes of it."""
+        if not self._backlog and not self._landed():
+            self._log.resume(_offsets(self._places))
         reading = self._log.read(at_most=self._search.at_most, wait_s=self._pace.tick_s)
         if reading is None:
             return
@@ -88,6 +97,7 @@ class Runner(Generic[S, R]):
             self._take_over(reading.partitions)
             return
         newest = self._committed if self._flight is None else self._flight.step.state
+        self._backlog = reading.batch.rows >= self._pace.overlap_from
         batch, refused = self._search.sift(reading.batch)
         step = self._component.step(newest, batch, self._clock.now())
         outputs = replace(step.outputs, rejected=step.outputs.rejected + refused)

@@ -31,10 +31,11 @@ class Driver(Generic[S]):
 
     The component reads every topic that rows are piped into. Each has as many ``partitions``; a
     row goes to the partition of its key, the topic's first column unless ``keys`` names another.
-    A batch has ``at_most`` records. The ``clock`` stands still until it is advanced.
+    A batch has ``at_most`` records; while one of ``overlap_from`` or more commits, the next one is
+    read. The ``clock`` stands still until it is advanced.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  each has its name where it is called
         self,
         component: Component[S],
         *,
@@ -42,11 +43,12 @@ class Driver(Generic[S]):
         keys: Mapping[str, str] | None = None,
         clock: ManualClock | None = None,
         at_most: int = 10_000,
+        overlap_from: int = 0,
     ) -> None:
         self.clock = clock or ManualClock(START)
         self.broker = MemoryBroker(partitions, keys=keys, clock=self.clock)
         self._component = component
-        self._pace = Pace(at_most=at_most)
+        self._pace = Pace(at_most=at_most, overlap_from=overlap_from)
         self._armed: tuple[Crash, Sequence[str]] | None = None
         self._interrupts = False
         self._instances: dict[str, tuple[Runner[S, MemoryReading], MemoryLog]] = {}
