@@ -276,3 +276,28 @@ def test_each_event_is_predicted_once(at: Crash) -> None:
     found = driver.read("parcels.predictions")["uuid"].to_list()
     assert sorted(found) == sorted(str(each) for each in range(40) if each % 10 != 9)
     assert causes(driver) == ["no weight"] * 4
+
+
+def test_features_are_computed_once() -> None:
+    """However many models serve, the feature function is run once a batch."""
+    runs: list[int] = []
+    whole = parcels.features
+
+    def counted(events: nw.LazyFrame[Any], lookups: Any) -> nw.LazyFrame[Any]:
+        runs.append(events.collect().shape[0])  # to look into the frame has it run each time
+        return whole(events, lookups)
+
+    driver = drive(
+        Stage(
+            (
+                ServedModel("champion", "1", HEAVY_IS_SLOW),
+                ServedModel("challenger", "2", LIGHT_IS_SLOW),
+                ServedModel("previous", "3", HEAVY_IS_SLOW),
+            )
+        ),
+        replace(parcels, features=counted),
+    )
+    driver.pipe("parcels.handed-over", [handed_over(each) for each in "abc"], partition=0)
+    assert [rows for rows in runs if rows] == [3]
+    found = driver.read("parcels.predictions").select("uuid", "version").rows()
+    assert found == [(uuid, version) for uuid in "abc" for version in "123"]

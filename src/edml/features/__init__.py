@@ -12,6 +12,7 @@ import polars as pl
 
 from edml.application import Application
 from edml.errors import FeatureError
+from edml.features.looking import looking, lookup
 from edml.features.traced import Traced
 
 ROW: Final = "_row"
@@ -57,11 +58,11 @@ class Features:
     """
 
     def __init__(self, application: Application) -> None:
-        lookups = {
-            name: nw.from_native(table.lazy()) for name, table in application.lookups.items()
-        }
+        lookups = {name: lookup(table) for name, table in application.lookups.items()}
         self._name = application.name
-        self._run = Traced(lambda events: select(application, events, lookups, ROW))
+        self._run = Traced(
+            lambda events: select(application, looking(events.to_native()), lookups, ROW)
+        )
 
     def compute(self, events: pl.DataFrame) -> pl.DataFrame:
         """The segment and one column a feature, one row an event, in order.
@@ -103,9 +104,9 @@ def compute(application: Application, events: pl.DataFrame) -> pl.DataFrame:
 def missing(application: Application, features: pl.DataFrame) -> pl.Series:
     """For each row, why its features cannot be given to a model (a null), or null when they can."""
     causes = [
-        pl.when(pl.col(name).is_null()).then(pl.lit(f"feature {name!r} is missing"))
-        for name in application.columns
-        if features[name].has_nulls()
+        pl.when(pl.col(column.name).is_null()).then(pl.lit(f"feature {column.name!r} is missing"))
+        for column in features.get_columns()
+        if column.has_nulls() and column.name in application.columns
     ]
     if not causes:
         return pl.Series("cause", [None], pl.String).new_from_index(0, features.height)

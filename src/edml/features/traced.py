@@ -16,6 +16,9 @@ from polars.io.plugins import register_io_source
 _AS_TRACED: Final = pl.QueryOptFlags.none()
 """To optimise the plan of a few small joins takes longer than to run it."""
 
+_ENGINE: Final = "in-memory"
+"""The streaming engine starts its tasks anew for each batch, which takes twice as long."""
+
 
 class Traced:
     """A pure function from lazy frame to lazy frame. Threads take turns.
@@ -25,7 +28,7 @@ class Traced:
 
     def __init__(self, function: Callable[[nw.LazyFrame[Any]], nw.LazyFrame[Any]]) -> None:
         self._function = function
-        self._schema: pl.Schema | None = None
+        self._columns: tuple[list[str], list[pl.DataType]] | None = None
         self._plan: pl.LazyFrame | None = None
         self._batch = pl.DataFrame()
         self._looked_into = False
@@ -34,14 +37,15 @@ class Traced:
     def __call__(self, batch: pl.DataFrame) -> pl.DataFrame:
         """What the function makes of a batch."""
         with self._lock:
-            if batch.schema != self._schema:
+            columns = batch.columns, batch.dtypes
+            if columns != self._columns:
                 self._plan = self._traced(batch.clear())
-                self._schema = batch.schema
+                self._columns = columns
             if self._plan is None:
                 plan: pl.LazyFrame = self._function(nw.from_native(batch.lazy())).to_native()
                 return plan.collect()
             self._batch = batch
-            return self._plan.collect(optimizations=_AS_TRACED)
+            return self._plan.collect(optimizations=_AS_TRACED, engine=_ENGINE)
 
     def _traced(self, empty: pl.DataFrame) -> pl.LazyFrame | None:
         """The plan for all batches with such columns, or None."""

@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Final
 
 import narwhals as nw
@@ -28,6 +29,7 @@ CAUSE: Final = "cause"
 NO_SEGMENT: Final = "unknown"
 
 _PREDICTION: Final = "_prediction"
+_ROW: Final = "_row"
 
 
 @dataclass(frozen=True)
@@ -67,13 +69,12 @@ class Predict:
         champion, *shadows = served
         checked = self._checked(events, now)
         featured = _in_parts(checked.good, self._featured)
-        answered = _in_parts(featured.good, lambda some: _answered(champion, some))
-        predictions = [self._record(champion, answered.good)] + [
-            self._record(shadow, _shadowed(shadow, answered.good)) for shadow in shadows
-        ]
+        answered = _in_parts(featured.good, partial(_answered, champion))
+        good = answered.good.with_row_index(_ROW) if shadows else answered.good
+        predictions = self._records(served, [good, *_shadowed(shadows, good)])
         rejected = (*checked.rejected, *featured.rejected, *answered.rejected)
         return Outputs(
-            {application.predictions_topic: _in_order(predictions)},
+            {application.predictions_topic: predictions},
             (Rejected(application.event.topic, pl.concat(rejected)),) if rejected else (),
         )
 
@@ -91,30 +92,47 @@ class Predict:
         others = [each for each in events.get_columns() if each.name not in computed.columns]
         return _sifted(computed.hstack(others), missing(self._application, computed))
 
+    def _records(
+        self, served: Sequence[ServedModel], answered: Sequence[pl.DataFrame]
+    ) -> pl.DataFrame:
+        """The events that each model has answered as prediction records, event by event.
+
+        So they stay in the order of event time.
+        """
+        made = [
+            self._record(model, events)
+            for model, events in zip(served, answered, strict=True)
+            if not events.is_empty()
+        ]
+        if not made:
+            return pl.DataFrame(schema=records.prediction_dtypes(self._application))
+        if len(made) == 1:
+            return made[0]
+        rows = [events[_ROW].to_numpy() for events in answered if not events.is_empty()]
+        return pl.concat(made)[np.argsort(np.concatenate(rows), kind="stable")]
+
     def _record(self, served: ServedModel, answered: pl.DataFrame) -> pl.DataFrame:
-        """Events with predictions as prediction records."""
-        application = self._application
-        if answered.is_empty():
-            return pl.DataFrame(schema=records.prediction_dtypes(application))
-        return answered.select(
-            pl.col(application.event.key).alias(records.KEY),
-            pl.col(_PREDICTION).cast(pl.Float64).alias(records.PREDICTION),
-            pl.lit(served.version).alias(records.VERSION),
-            pl.lit(served.role).alias(records.ROLE),
-            pl.col(application.event.time).alias(EVENT_TIME),
-            pl.col(application.segment).fill_null(NO_SEGMENT).alias(records.SEGMENT),
-            pl.col(PARTITION).alias(records.EVENT_PARTITION),
-            pl.col(OFFSET).alias(records.EVENT_OFFSET),
-            pl.struct(*application.columns).alias(records.FEATURES),
+        """Events with predictions as prediction records. Column by column: it is done each time."""
+        application, rows = self._application, answered.height
+        column = {each.name: each for each in answered.get_columns()}
+        given = pl.DataFrame([column[name] for name in application.columns])
+        return pl.DataFrame(
+            [
+                column[application.event.key].alias(records.KEY),
+                column[_PREDICTION].cast(pl.Float64).alias(records.PREDICTION),
+                pl.Series(records.VERSION, [served.version]).new_from_index(0, rows),
+                pl.Series(records.ROLE, [served.role]).new_from_index(0, rows),
+                column[application.event.time].alias(EVENT_TIME),
+                _known(column[application.segment]).alias(records.SEGMENT),
+                column[PARTITION].alias(records.EVENT_PARTITION),
+                column[OFFSET].alias(records.EVENT_OFFSET),
+                given.to_struct(records.FEATURES),
+            ]
         )
 
 
-def _in_order(predictions: Sequence[pl.DataFrame]) -> pl.DataFrame:
-    """The predictions of all models, event by event: they stay in the order of event time."""
-    if len(predictions) == 1:
-        return predictions[0]
-    event = (records.EVENT_PARTITION, records.EVENT_OFFSET)
-    return pl.concat(predictions).sort(event, maintain_order=True)
+def _known(segments: pl.Series) -> pl.Series:
+    return segments.fill_null(NO_SEGMENT) if segments.has_nulls() else segments
 
 
 def _timed(events: pl.DataFrame, time: str, latest: datetime) -> Sifted:
@@ -160,15 +178,18 @@ def _answered(served: ServedModel, events: pl.DataFrame) -> Sifted:
     return _sifted(answered, answered.select(cause.alias(CAUSE)).to_series())
 
 
-def _shadowed(served: ServedModel, events: pl.DataFrame) -> pl.DataFrame:
-    """The events that a model in the shadow can predict, with its prediction."""
-    unanswered = events.drop(_PREDICTION, strict=False)
-    answered = _in_parts(unanswered, lambda some: _answered(served, some))
-    for rejected in answered.rejected:
-        logger.warning(
-            "The %s leaves out %d events: %s", served.role, rejected.height, rejected[CAUSE][0]
-        )
-    return answered.good
+def _shadowed(shadows: Sequence[ServedModel], answered: pl.DataFrame) -> Sequence[pl.DataFrame]:
+    """For each model in the shadow, the events that it can predict, with its prediction."""
+    events = answered.drop(_PREDICTION, strict=False)
+    found = []
+    for shadow in shadows:
+        parts = _in_parts(events, partial(_answered, shadow))
+        for rejected in parts.rejected:
+            logger.warning(
+                "The %s leaves out %d events: %s", shadow.role, rejected.height, rejected[CAUSE][0]
+            )
+        found.append(parts.good)
+    return found
 
 
 def _in_parts(events: pl.DataFrame, call: Callable[[pl.DataFrame], Sifted]) -> Sifted:
