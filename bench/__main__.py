@@ -4,7 +4,9 @@ import fcntl
 import json
 import os
 import signal
+import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -19,9 +21,10 @@ from bench.growth import growth
 from bench.latency import latencies
 from bench.peers.peer import ROOT
 from bench.plan import FULL, QUICK
+from bench.profile import profile
 from bench.recovery import recovery
 from bench.report import markdown, with_tables
-from bench.scene import Scene, model, scene
+from bench.scene import BENCH_PYTHON, Scene, model, scene
 from bench.scoring import scoring
 from bench.serving import serving
 from bench.swap import swap
@@ -36,6 +39,7 @@ EXPERIMENTS: dict[str, Callable[[Scene], dict[str, Any]]] = {
     "swap": swap,
     "recovery": recovery,
     "growth": growth,
+    "profile": profile,
 }
 QUICK_EXPERIMENTS = ("serving", "scoring", "latency")
 PAGE = ROOT / "docs" / "explanation" / "performance.md"
@@ -56,7 +60,9 @@ JARS = Path(os.environ.get("EDML_JARS", ROOT / ".edml" / "jars"))
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="The model, as `edml train` wrote it.  [default: one is trained, and kept]",
 )
-@click.option("--docs", is_flag=True, help=f"Put the tables into {PAGE.relative_to(ROOT)}, too.")
+@click.option(
+    "--docs", is_flag=True, help=f"Put tables and plots into {PAGE.relative_to(ROOT)}, too."
+)
 def main(  # noqa: PLR0913  one parameter an option
     *,
     quick: bool,
@@ -74,13 +80,15 @@ def main(  # noqa: PLR0913  one parameter an option
     folder = BUILD / "bench"
     folder.mkdir(parents=True, exist_ok=True)
     install(JARS, Silence())
-    measured: dict[str, Any] = {"circumstances": circumstances(plan)}
+    measured: dict[str, Any] = {"circumstances": circumstances(plan), "took_s": {}}
     try:
         with alone(folder), scene(folder, JARS, plan, artefact or model(folder)) as set_up:
             for name, experiment in EXPERIMENTS.items():
                 if name in (only or (QUICK_EXPERIMENTS if quick else EXPERIMENTS)):
+                    began_s = time.perf_counter()
                     print(name, flush=True)
                     measured[name] = experiment(set_up)
+                    measured["took_s"][name] = time.perf_counter() - began_s
                     _write(measured)
     except EdmlError as error:
         print(error, file=sys.stderr)
@@ -89,7 +97,7 @@ def main(  # noqa: PLR0913  one parameter an option
     print(tables)
     if docs:
         page = PAGE.read_text(encoding="utf-8")
-        PAGE.write_text(with_tables(page, tables), encoding="utf-8")
+        PAGE.write_text(with_tables(page, markdown(measured, _drawn())), encoding="utf-8")
 
 
 @contextmanager
@@ -105,6 +113,19 @@ def alone(folder: Path) -> Iterator[None]:
                 todo="wait for it, or stop it with Ctrl-C",
             ) from error
         yield
+
+
+def _drawn() -> list[str]:
+    """Draw what was measured beside the page; gives back the files' names."""
+    told = [f"figures={BUILD / 'bench.json'}", f"folder={PAGE.parent}"]
+    done = subprocess.run(
+        [str(BENCH_PYTHON), "-m", "bench.programs.plots", *told],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    return done.stdout.split()
 
 
 def _write(measured: Mapping[str, Any]) -> None:

@@ -22,7 +22,6 @@ from bench.scene import Scene
 from bench.world import Writer
 from edml.application import Application
 
-PROBES = 16
 READY_S = 90.0
 POLL_S = 0.05
 LATE_S = 15.0
@@ -88,7 +87,7 @@ class Live:
 
     @contextmanager
     def started(self, peer: Peer, guarantee: Guarantee) -> Iterator[Child]:
-        """A peer that reads the topic and has answered a few probes."""
+        """A peer that reads the topic, and has warmed up on a backlog."""
         stage = self.scene.stage
         stage.create(peer.output)
         stage.truncate(self.topic)
@@ -96,10 +95,11 @@ class Live:
         before = stage.end(peer.output)
         serial = f"{peer.name}-{guarantee}-{time.time_ns()}"
         work = Work(guarantee, serial, self.topic, peer.output, stage.folder / "state")
+        burst = self.scene.trips.tail(self.scene.plan.burst)
+        self._writer.write(burst)
         with running(peer.command(work), stage.folder / "logs" / f"{serial}.log") as child:
-            self._writer.write(self.scene.trips.tail(PROBES))
             until = time.monotonic() + READY_S
-            while stage.end(peer.output) < before + PROBES:
+            while stage.end(peer.output) < before + burst.height:
                 child.check()
                 if time.monotonic() > until:
                     raise TimeoutError(f"{peer.name} does not answer within {READY_S:.0f} s")

@@ -16,7 +16,6 @@ from bench.world import Writer
 from edml import wiring
 from edml.application import Application, Role
 
-MOST = 1_200_000
 ROLES: tuple[Role, ...] = ("challenger", "champion")
 """How the second and the third model are published; the first champion then is the previous."""
 
@@ -95,7 +94,7 @@ def _open_records(scene: Scene) -> dict[str, Any]:
 
 
 def _trips(scene: Scene) -> pl.DataFrame:
-    return scene.trips.head(MOST)
+    return scene.trips.head(scene.plan.to_score)
 
 
 def _squeezed(predictions: pl.DataFrame, times: int) -> pl.DataFrame:

@@ -10,15 +10,19 @@ from bench import applications, verify
 from bench.flow import Arrivals, Flow, Live
 from bench.measure import Latency, latency
 from bench.peers.kafka_streams import LATENCY, KafkaStreams
+from bench.peers.naive import NaiveJava, NaivePython
 from bench.peers.peer import Guarantee, Peer
 from bench.peers.pipe import Pipe
+from bench.peers.quix import Quix
 from bench.scene import Scene
 from bench.serving import PIPE, STREAMS, value_bytes
 from bench.verify import Answers
 from edml.serving.records import prediction_schema
 
+OURS = "edml"
 KEEPS_UP_S = 1.0
 RATE = 5_000
+GUARANTEES: tuple[Guarantee, ...] = ("exactly_once", "at_least_once")
 
 
 @dataclass(frozen=True)
@@ -39,26 +43,26 @@ class Taken:
 
 
 def latencies(scene: Scene) -> dict[str, Any]:
-    """By rate and guarantee: edml, the bare pipe, and Kafka Streams by its commit interval."""
-    live, ours = Live(scene), scene.edml("live", "onnx", name="edml")
+    """By rate and guarantee: edml, its limit and its peers; Kafka Streams by commit interval."""
+    live, ours = Live(scene), scene.edml("live", "onnx", name=OURS)
     return {
         str(rate): {
-            guarantee: _at(live, rate, guarantee, [ours, *peers(scene, guarantee)])
-            for guarantee in ("exactly_once", "at_least_once")
+            guarantee: _at(live, rate, guarantee, [ours, *peers(scene, guarantee, rate)])
+            for guarantee in GUARANTEES
         }
-        for rate in scene.plan.rates
+        for rate in scene.plan.commit_intervals_ms
     }
 
 
-def peers(scene: Scene, guarantee: Guarantee) -> list[Peer]:
-    """The pipe, and Kafka Streams with each commit interval.
+def peers(scene: Scene, guarantee: Guarantee, rate: int) -> list[Peer]:
+    """Kafka Streams with each commit interval, and in the full form everybody else.
 
     At least once, outputs are read before they are committed: one interval is enough.
     """
     tools, plan = scene.tools, scene.plan
-    intervals = plan.commit_intervals_ms
+    intervals = plan.commit_intervals_ms[rate]
     if guarantee == "at_least_once":
-        intervals = () if plan.quick else intervals[:1]
+        intervals = () if plan.quick else intervals[-1:]
     found: list[Peer] = [
         KafkaStreams(
             tools,
@@ -68,17 +72,24 @@ def peers(scene: Scene, guarantee: Guarantee) -> list[Peer]:
         )
         for interval in intervals
     ]
-    return found if plan.quick else [Pipe(tools, value_bytes(scene)), *found]
+    if not plan.quick:
+        found += [Pipe(tools, value_bytes(scene)), Quix(tools, commit_interval_s=0.1, linger_ms=0)]
+        if guarantee == "exactly_once":
+            found += [NaivePython(tools), NaiveJava(tools)]
+    return [each for each in found if not plan.peers or each.name in plan.peers]
 
 
 def _at(live: Live, rate: int, guarantee: Guarantee, peers: Sequence[Peer]) -> dict[str, Any]:
-    taken = {each.name: take(live, each, guarantee, rate) for each in peers}
-    ours = taken.pop("edml")
-    best = best_that_keeps_up({n: each for n, each in taken.items() if n.startswith(STREAMS)})
-    figures: dict[str, Any] = {**ours.told(), "peers": {n: e.told() for n, e in taken.items()}}
+    return told({each.name: take(live, each, guarantee, rate) for each in peers})
+
+
+def told(taken: Mapping[str, Taken]) -> dict[str, Any]:
+    """Our figures beside the peers', and how our p99 stands to the best of Kafka Streams'."""
+    ours, theirs = taken[OURS], {name: each for name, each in taken.items() if name != OURS}
+    best = best_that_keeps_up({n: each for n, each in theirs.items() if n.startswith(STREAMS)})
+    figures: dict[str, Any] = {**ours.told(), "peers": {n: e.told() for n, e in theirs.items()}}
     if best is not None:
-        theirs = taken[best].latency.p99_ms
-        figures["p99_ratio_to"] = {STREAMS: ours.latency.p99_ms / theirs}
+        figures["p99_ratio_to"] = {STREAMS: ours.latency.p99_ms / taken[best].latency.p99_ms}
         figures["best_kafka_streams"] = best
     return figures
 

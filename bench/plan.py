@@ -1,5 +1,6 @@
 """How much is measured: the full form, and the quick one."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 
@@ -8,49 +9,65 @@ class Plan:
     """Sizes of one run of the bench.
 
     The ``backlog`` lasts the fastest peer for ``warm_s`` and ``measure_s``; whoever empties it
-    sooner is measured up to its end. ``peers`` names those that edml is compared with; all when it
-    is empty.
+    sooner is measured up to its end. A peer that compiles itself while it runs warms up for
+    ``compiling_warm_s``. Before a flow of events everybody works off a backlog of ``burst`` events.
+    ``commit_intervals_ms`` are those of Kafka Streams, by the rate of a flow. ``peers`` names those
+    that edml is compared with; all when it is empty.
     """
 
     quick: bool
     backlog: int
+    to_score: int
     warm_s: float
+    compiling_warm_s: float
     measure_s: float
     rounds: int
-    rates: tuple[int, ...]
+    burst: int
     latency_warm_s: float
     latency_s: float
-    commit_intervals_ms: tuple[int, ...]
+    commit_intervals_ms: Mapping[int, tuple[int, ...]]
     swaps: int
     kills: int
     open_records: tuple[int, ...]
     peers: tuple[str, ...] = ()
 
+    def warmed_s(self, *, compiles: bool) -> float:
+        """How long a peer warms up that compiles itself while it runs, or does not."""
+        return self.compiling_warm_s if compiles else self.warm_s
+
 
 FULL = Plan(
     quick=False,
-    backlog=3_600_000,
-    warm_s=4.0,
-    measure_s=11.0,
-    rounds=5,
-    rates=(500, 5_000, 20_000),
-    latency_warm_s=8.0,
-    latency_s=20.0,
-    commit_intervals_ms=(100, 25, 10, 5),
+    backlog=2_400_000,
+    to_score=1_200_000,
+    warm_s=3.0,
+    compiling_warm_s=10.0,
+    measure_s=8.0,
+    rounds=3,
+    burst=100_000,
+    latency_warm_s=3.0,
+    latency_s=10.0,
+    commit_intervals_ms={
+        500: (5, 25, 100),
+        5_000: (5, 10, 25, 50, 100, 250),
+        20_000: (25, 100, 250),
+    },
     swaps=4,
     kills=5,
     open_records=(1_000, 10_000, 100_000, 1_000_000),
 )
 QUICK = Plan(
     quick=True,
-    backlog=1_000_000,
-    warm_s=2.0,
-    measure_s=3.5,
+    backlog=800_000,
+    to_score=400_000,
+    warm_s=1.5,
+    compiling_warm_s=5.0,
+    measure_s=3.0,
     rounds=1,
-    rates=(5_000,),
-    latency_warm_s=3.0,
+    burst=40_000,
+    latency_warm_s=1.0,
     latency_s=5.0,
-    commit_intervals_ms=(10,),
+    commit_intervals_ms={5_000: (50,)},
     swaps=1,
     kills=1,
     open_records=(1_000, 100_000),

@@ -1,6 +1,6 @@
 """The figures as Markdown tables for the documentation."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 BEGIN = "<!-- figures -->"
@@ -10,12 +10,15 @@ Figures = Mapping[str, Any]
 Row = Sequence[str]
 
 
-def markdown(measured: Figures) -> str:
-    """Every table that the figures give."""
+def markdown(measured: Figures, plots: Collection[str] = ()) -> str:
+    """Every table that the figures give, and under it the plot of the same name where there is."""
     parts = list(_circumstances(measured["circumstances"]))
     for name, section in SECTIONS.items():
         if name in measured:
             parts += section(measured[name])
+            parts += [
+                f"\n![{PLOTS[name]}]({each})" for each in plots if each.endswith(f"-{name}.svg")
+            ]
     return "\n".join(parts) + "\n"
 
 
@@ -149,6 +152,29 @@ def _growth(figures: Figures) -> Iterator[str]:
     yield from _table(["", "how many", "events/s", "CPU µs an event", "broker's", "MB"], rows)
 
 
+def _profile(figures: Figures) -> Iterator[str]:
+    yield from _heading("Where the time goes: serving with ONNX under backlog")
+    rows = [
+        *([row["thread"], row["stage"], f"{row['cpu_us']:.2f}"] for row in figures["rows"]),
+        ["", "**in all**", f"**{figures['cpu_us']:.2f}**"],
+    ]
+    yield from _table(["thread", "what", "CPU µs a record"], rows)
+    yield ""
+    yield (
+        f"Some thread holds Python's interpreter lock for {figures['gil']:.0%} of the time: "
+        "what is left is prediction, decoding and waiting."
+    )
+
+
+PLOTS = {
+    "serving": "Records a second of edml, its limit and its peers",
+    "latency": "The p99 by rate, and Kafka Streams' latency by its commit interval",
+    "swap": "The p99 before and after a new model is on the log",
+    "recovery": "Seconds from a kill to the first output, by open records",
+    "growth": "Processor time an event as models, partitions, width and open records grow",
+}
+"""What a plot shows, for who cannot see it."""
+
 SECTIONS: Mapping[str, Callable[[Figures], Iterator[str]]] = {
     "serving": _serving,
     "scoring": _scoring,
@@ -156,6 +182,7 @@ SECTIONS: Mapping[str, Callable[[Figures], Iterator[str]]] = {
     "swap": _swap,
     "recovery": _recovery,
     "growth": _growth,
+    "profile": _profile,
 }
 
 

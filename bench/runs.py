@@ -72,10 +72,9 @@ def run(scene: Scene, peer: Peer, guarantee: Guarantee, backlog: str, check: Ver
     before = sum(since.values())
     serial = f"{peer.name}-{guarantee}-{time.time_ns()}"
     work = Work(guarantee, serial, backlog, peer.output, stage.folder / "state")
+    warm_s = plan.warmed_s(compiles=peer.compiles)
     with running(peer.command(work), stage.folder / "logs" / f"{serial}.log") as child:
-        samples = watch(
-            stage, peer.output, child, since=before, seconds=plan.warm_s + plan.measure_s
-        )
+        samples = watch(stage, peer.output, child, since=before, seconds=warm_s + plan.measure_s)
         memory = rss_mb(child.pid)
     verified = check(peer, since)
     # Transactions leave a marker in each partition: not every offset is a record.
@@ -83,7 +82,7 @@ def run(scene: Scene, peer: Peer, guarantee: Guarantee, backlog: str, check: Ver
     stage.truncate(peer.output)
     if guarantee == "exactly_once" and verified.repeated:
         raise WrongOutputError(f"{peer.name} wrote {verified.repeated} records again")
-    window = steady(samples, warm_s=plan.warm_s)
+    window = steady(samples, warm_s=warm_s)
     if window is None:
         raise WrongOutputError(f"{peer.name} was never steady: {len(advances(samples))} advances")
     records = window.offsets * density

@@ -37,7 +37,7 @@ def scoring(scene: Scene) -> dict[str, Any]:
         return verify.scored(scene.stage, peer.output, since, answers)
 
     join = _join(scene, application)
-    return _told(rounds(scene, [ours, *_peers(scene, join)], GUARANTEE, join.predictions, check))
+    return told(rounds(scene, [ours, *_peers(scene, join)], GUARANTEE, join.predictions, check))
 
 
 def _peers(scene: Scene, join: Join) -> list[Peer]:
@@ -52,12 +52,13 @@ def _peers(scene: Scene, join: Join) -> list[Peer]:
 
 def _scored(scene: Scene, application: Application) -> pl.DataFrame:
     """Write the trips' predictions and outcomes; gives back what must be scored of them."""
-    predictions = world.predicted(scene.artefact, "onnx", scene.trips)
+    trips = scene.trips.head(scene.plan.to_score)
+    predictions = world.predicted(scene.artefact, "onnx", trips)
     Writer.of_predictions(scene.stage, scene.registry, application).write(predictions)
-    outcomes = scene.trips.sort("dropoff_at")
+    outcomes = trips.sort("dropoff_at")
     Writer.of_outcomes(scene.stage, scene.registry, application).write(outcomes)
     minutes = (pl.col("dropoff_at") - pl.col("pickup_at")).dt.total_microseconds() / 60e6
-    known = scene.trips.select("uuid", outcome=minutes)
+    known = trips.select("uuid", outcome=minutes)
     return predictions.select("uuid", "prediction").join(known, on="uuid")
 
 
@@ -83,7 +84,8 @@ def _join(scene: Scene, application: Application) -> Join:
     )
 
 
-def _told(runs: Runs) -> dict[str, Any]:
+def told(runs: Runs) -> dict[str, Any]:
+    """Our figures with their ratios, and the peers'."""
     peers = {name: each for name, each in runs.items() if name != OURS}
     return {
         **beside(runs[OURS], with_the_better_of(peers, STREAMS)),

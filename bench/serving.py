@@ -36,7 +36,7 @@ def serving(scene: Scene) -> dict[str, Any]:
         return verify.predictions(scene.stage, peer.output, since, answers)
 
     return {
-        each: _told(rounds(scene, [*ours, *peers(scene, each)], each, scene.backlog, check))
+        each: told(rounds(scene, [*ours, *peers(scene, each)], each, scene.backlog, check))
         for each in guarantees
     }
 
@@ -62,7 +62,7 @@ def value_bytes(scene: Scene) -> int:
     return round(sum(map(len, values)) / len(values))
 
 
-def _told(runs: Runs) -> dict[str, Any]:
+def told(runs: Runs) -> dict[str, Any]:
     """Each flavour with its ratios to those who call a model of its kind, and the peers."""
     peers = {name: each for name, each in runs.items() if name not in FLAVOURS}
     saved = {name: each for name, each in peers.items() if name.endswith(SAVED_MODEL)}

@@ -1,10 +1,13 @@
 """A model is swapped under load: what readers notice, and whether anything is lost or doubled."""
 
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
+
+import numpy as np
 
 from bench import applications, verify
 from bench.flow import Arrivals, Flow, Live
@@ -20,6 +23,7 @@ FLAVOURS = ("onnx", "savedmodel")
 CALM_S = 5.0
 SWAP_S = 5.0
 LEAD_S = 0.5
+STEP_S = 0.25
 CHAMPION = "\x10champion"
 """The role as Avro writes it: its length, and its text. What is served in the shadow has not it."""
 
@@ -37,16 +41,37 @@ class Noticed:
         return self.during_ms / self.before_ms
 
 
+@dataclass(frozen=True)
+class Swaps:
+    """A flow through which models were swapped, at so many seconds after its first event."""
+
+    arrivals: Arrivals
+    at_s: Sequence[float]
+
+
 def swap(scene: Scene) -> dict[str, Any]:
     """Some swaps of an ONNX model; in the full form of a SavedModel, too."""
-    figures = {
-        flavour: _swapped(scene, f"swap_{flavour}", flavour)
-        for flavour in (FLAVOURS[:1] if scene.plan.quick else FLAVOURS)
+    flavours = FLAVOURS[:1] if scene.plan.quick else FLAVOURS
+    return told({each: _swapped(scene, f"swap_{each}", each) for each in flavours})
+
+
+def told(by_flavour: Mapping[str, Swaps]) -> dict[str, Any]:
+    """The figures of each flavour; in front the worst ratio, and all that was lost or doubled."""
+    found = {flavour: _told(each) for flavour, each in by_flavour.items()}
+    for flavour, each in found.items():
+        print(
+            f"  {flavour:<12} p99 × {each['p99_ratio']:.2f}, "
+            f"{each['lost']} lost, {each['doubled']} doubled"
+        )
+    return {
+        "p99_ratio": max(each["p99_ratio"] for each in found.values()),
+        "lost": sum(each["lost"] for each in found.values()),
+        "doubled": sum(each["doubled"] for each in found.values()),
+        **found,
     }
-    return {**figures[FLAVOURS[0]], **figures}
 
 
-def _swapped(scene: Scene, variable: str, flavour: str) -> dict[str, Any]:
+def _swapped(scene: Scene, variable: str, flavour: str) -> Swaps:
     application: Application = getattr(applications, variable)
     live, ours = Live(scene), scene.edml(variable, flavour, name=f"edml, {flavour}")
     swaps = scene.plan.swaps
@@ -67,7 +92,7 @@ def _swapped(scene: Scene, variable: str, flavour: str) -> dict[str, Any]:
     versions = verify.versions(scene.stage, ours.output, since, answers)
     if len(versions) != swaps + 1:
         raise WrongOutputError(f"{swaps} swaps, but the champions were {', '.join(versions)}")
-    return _told([_noticed(arrivals, each) for each in at], arrivals, flavour)
+    return Swaps(arrivals, at)
 
 
 def _publish(scene: Scene, application: Application, folder: Path, flavour: str) -> None:
@@ -82,16 +107,34 @@ def _noticed(arrivals: Arrivals, at_s: float) -> Noticed:
     return Noticed(latency(before).p99_ms, latency(during).p99_ms)
 
 
-def _told(noticed: list[Noticed], arrivals: Arrivals, flavour: str) -> dict[str, Any]:
-    ratio = median(each.ratio for each in noticed)
-    print(f"  {flavour:<12} p99 × {ratio:.2f}, {arrivals.lost} lost, {arrivals.repeated} doubled")
+def timeline(arrivals: Arrivals, swaps: Sequence[float]) -> list[tuple[float, float]]:
+    """The p99 in ms of each `STEP_S` around the swaps, by the seconds from the swap to its begin.
+
+    The median of all swaps.
+    """
+    steps = np.arange(-CALM_S + LEAD_S, SWAP_S, STEP_S).tolist()
+    return [
+        (
+            step,
+            median(
+                latency(arrivals.latency_s(since=at + step, until=at + step + STEP_S)).p99_ms
+                for at in swaps
+            ),
+        )
+        for step in steps
+    ]
+
+
+def _told(swaps: Swaps) -> dict[str, Any]:
+    arrivals, noticed = swaps.arrivals, [_noticed(swaps.arrivals, each) for each in swaps.at_s]
     return {
         "p99_before_ms": median(each.before_ms for each in noticed),
         "p99_during_ms": median(each.during_ms for each in noticed),
-        "p99_ratio": ratio,
+        "p99_ratio": median(each.ratio for each in noticed),
         "p99_ratios": [each.ratio for each in noticed],
         "lost": arrivals.lost,
         "doubled": arrivals.repeated,
+        "timeline": timeline(arrivals, swaps.at_s),
     }
 
 

@@ -9,11 +9,14 @@ from bench.stage import Stage
 
 EVERY_S = 0.05
 FIRST_PATIENCE_S = 90.0
-STILL_S = 3.0
+STILL_S = 5.0
+FEWEST = 6
 
 
 def watch(stage: Stage, topic: str, child: Child, *, since: int, seconds: float) -> list[Sample]:
     """Samples from now until ``seconds`` after the first output, or until nothing more comes.
+
+    Whoever commits seldom is watched for longer: for `FEWEST` commits.
 
     Raises when the child has ended, and `TimeoutError` when nothing came.
     """
@@ -27,7 +30,9 @@ def watch(stage: Stage, topic: str, child: Child, *, since: int, seconds: float)
         if not seen:
             if now > samples[0].at_s + FIRST_PATIENCE_S:
                 raise TimeoutError(f"nothing on {topic} within {FIRST_PATIENCE_S:.0f} s")
-        elif now > seen[0].at_s + seconds or now > seen[-1].at_s + STILL_S:
+        elif now > seen[-1].at_s + STILL_S or (
+            now > seen[0].at_s + seconds and len(seen) >= FEWEST
+        ):
             return samples
 
 

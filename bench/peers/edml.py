@@ -21,6 +21,7 @@ class Edml:
     environment: Mapping[str, str]
     name: str = "edml"
     verb: Literal["serve", "score"] = "serve"
+    compiles: bool = False
 
     @property
     def output(self) -> str:

@@ -38,6 +38,7 @@ class KafkaStreams:
     name: str = "kafka_streams"
     threads: int = 1
     properties: Mapping[str, str] = field(default_factory=lambda: THROUGHPUT)
+    compiles: bool = True
 
     @property
     def output(self) -> str:
@@ -62,6 +63,7 @@ class KafkaStreamsJoin:
     name: str = "kafka_streams"
     threads: int = 1
     properties: Mapping[str, str] = field(default_factory=lambda: THROUGHPUT)
+    compiles: bool = True
 
     @property
     def output(self) -> str:

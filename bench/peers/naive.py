@@ -14,6 +14,7 @@ class NaivePython:
     tools: Tools
     name: str = "naive_python"
     output: str = "bench.naive-python"
+    compiles: bool = False
 
     def prepare(self, stage: Stage) -> None:
         """Nothing: its group is new each time."""
@@ -31,6 +32,7 @@ class NaiveJava:
     tools: Tools
     name: str = "naive_java"
     output: str = "bench.naive-java"
+    compiles: bool = True
 
     def prepare(self, stage: Stage) -> None:
         """Nothing: its group is new each time."""

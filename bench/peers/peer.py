@@ -60,6 +60,11 @@ class Peer(Protocol):
         """The topic that it writes."""
         ...
 
+    @property
+    def compiles(self) -> bool:
+        """Whether it compiles itself while it runs, as Java does, and is slow until then."""
+        ...
+
     def prepare(self, stage: Stage) -> None:
         """What is done before it is started anew, so that it begins with the first record."""
         ...

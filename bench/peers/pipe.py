@@ -15,6 +15,7 @@ class Pipe:
     value_bytes: int
     name: str = "pipe"
     output: str = "bench.pipe"
+    compiles: bool = False
 
     def prepare(self, stage: Stage) -> None:
         """Nothing: its group is new each time."""

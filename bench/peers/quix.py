@@ -6,9 +6,6 @@ from bench.peers.peer import Join, Tools, Work
 from bench.processes import Command
 from bench.stage import Stage
 
-COMMIT_INTERVAL_S = 1.0
-LINGER_MS = 20
-
 
 @dataclass(frozen=True)
 class Quix:
@@ -17,6 +14,9 @@ class Quix:
     tools: Tools
     name: str = "quix"
     flavour: str = "onnx"
+    commit_interval_s: float = 1.0
+    linger_ms: int = 20
+    compiles: bool = False
 
     @property
     def output(self) -> str:
@@ -32,7 +32,7 @@ class Quix:
             **self.tools.told(work),
             **self.tools.schemas(),
             "flavour": self.flavour,
-            **_told(work),
+            **_told(work, self.commit_interval_s, self.linger_ms),
         }
         python = str(self.tools.bench_python)
         return self.tools.python("bench.programs.quix_serving", told, python=python)
@@ -45,6 +45,9 @@ class QuixJoin:
     tools: Tools
     join: Join
     name: str = "quix"
+    commit_interval_s: float = 1.0
+    linger_ms: int = 20
+    compiles: bool = False
 
     @property
     def output(self) -> str:
@@ -60,16 +63,16 @@ class QuixJoin:
             **self.tools.told(work),
             **self.join.told(),
             **self.join.described(),
-            **_told(work),
+            **_told(work, self.commit_interval_s, self.linger_ms),
         }
         python = str(self.tools.bench_python)
         return self.tools.python("bench.programs.quix_scoring", told, python=python)
 
 
-def _told(work: Work) -> dict[str, str]:
+def _told(work: Work, commit_interval_s: float, linger_ms: int) -> dict[str, str]:
     """How its clients are set, and where its state is."""
     return {
-        "commit_interval_s": str(COMMIT_INTERVAL_S),
-        "linger_ms": str(LINGER_MS),
+        "commit_interval_s": str(commit_interval_s),
+        "linger_ms": str(linger_ms),
         "state": str(work.folder / work.group),
     }

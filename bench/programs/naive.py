@@ -24,6 +24,7 @@ def main() -> None:
             "isolation.level": "read_committed",
             "enable.auto.commit": False,
             "auto.offset.reset": "earliest",
+            "fetch.message.max.bytes": 10_485_760,
         }
     )
     producer = ck.Producer(
