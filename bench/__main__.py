@@ -82,7 +82,10 @@ def main(  # noqa: PLR0913  one parameter an option
     install(JARS, Silence())
     measured: dict[str, Any] = {"circumstances": circumstances(plan), "took_s": {}}
     try:
-        with alone(folder), scene(folder, JARS, plan, artefact or model(folder)) as set_up:
+        with (
+            alone(folder),
+            scene(folder, JARS, plan, artefact or model(folder, quick=quick)) as set_up,
+        ):
             for name, experiment in EXPERIMENTS.items():
                 if name in (only or (QUICK_EXPERIMENTS if quick else EXPERIMENTS)):
                     began_s = time.perf_counter()

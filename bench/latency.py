@@ -11,7 +11,7 @@ from bench.flow import Arrivals, Flow, Live
 from bench.measure import Latency, latency
 from bench.peers.kafka_streams import LATENCY, KafkaStreams
 from bench.peers.naive import NaiveJava, NaivePython
-from bench.peers.peer import Guarantee, Peer
+from bench.peers.peer import Guarantee, Peer, Tools
 from bench.peers.pipe import Pipe
 from bench.peers.quix import Quix
 from bench.scene import Scene
@@ -55,7 +55,7 @@ def latencies(scene: Scene) -> dict[str, Any]:
 
 
 def peers(scene: Scene, guarantee: Guarantee, rate: int) -> list[Peer]:
-    """Kafka Streams with each commit interval, and in the full form everybody else.
+    """Kafka Streams with each commit interval, and in the full form others who may keep up.
 
     At least once, outputs are read before they are committed: one interval is enough.
     """
@@ -63,20 +63,25 @@ def peers(scene: Scene, guarantee: Guarantee, rate: int) -> list[Peer]:
     intervals = plan.commit_intervals_ms[rate]
     if guarantee == "at_least_once":
         intervals = () if plan.quick else intervals[-1:]
-    found: list[Peer] = [
-        KafkaStreams(
-            tools,
-            name=f"{STREAMS}_{interval}ms",
-            threads=2,
-            properties={**LATENCY, "commit.interval.ms": str(interval)},
-        )
-        for interval in intervals
-    ]
+    found: list[Peer] = [streams(tools, each) for each in intervals]
     if not plan.quick:
-        found += [Pipe(tools, value_bytes(scene)), Quix(tools, commit_interval_s=0.1, linger_ms=0)]
-        if guarantee == "exactly_once":
+        found.append(Pipe(tools, value_bytes(scene)))
+        if rate <= RATE:
+            found.append(Quix(tools, commit_interval_s=0.1, linger_ms=0))
+        if rate == RATE and guarantee == "exactly_once":
+            found += [streams(tools, each, threads=1) for each in plan.one_thread_ms]
             found += [NaivePython(tools), NaiveJava(tools)]
     return [each for each in found if not plan.peers or each.name in plan.peers]
+
+
+def streams(tools: Tools, interval_ms: int, *, threads: int = 2) -> KafkaStreams:
+    """Kafka Streams, set for latency, with one commit interval."""
+    return KafkaStreams(
+        tools,
+        name=f"{STREAMS}_{threads}_{interval_ms}ms",
+        threads=threads,
+        properties={**LATENCY, "commit.interval.ms": str(interval_ms)},
+    )
 
 
 def _at(live: Live, rate: int, guarantee: Guarantee, peers: Sequence[Peer]) -> dict[str, Any]:

@@ -64,15 +64,15 @@ def steady(samples: Sequence[Sample], *, warm_s: float) -> Window | None:
     """The run without its first ``warm_s`` seconds after the first visible output.
 
     Of a run that is short the first half is left out. From advance to advance: whoever commits
-    seldom is not measured by the sampling's luck. None when there are not two advances after the
-    warm-up.
+    seldom is not measured by the sampling's luck: the last two are taken where no two come after
+    the warm-up. None when there are not two.
     """
     seen = advances(samples)
-    if not seen:
+    if len(seen) < 2:
         return None
     warm_s = min(warm_s, (seen[-1].at_s - seen[0].at_s) / 2)
     warm = [each for each in seen if each.at_s >= seen[0].at_s + warm_s]
-    return Window(warm[0], warm[-1]) if len(warm) > 1 else None
+    return Window(warm[0], warm[-1]) if len(warm) > 1 else Window(*seen[-2:])
 
 
 @dataclass(frozen=True)

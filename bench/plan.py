@@ -11,8 +11,9 @@ class Plan:
     The ``backlog`` lasts the fastest peer for ``warm_s`` and ``measure_s``; whoever empties it
     sooner is measured up to its end. A peer that compiles itself while it runs warms up for
     ``compiling_warm_s``. Before a flow of events everybody works off a backlog of ``burst`` events.
-    ``commit_intervals_ms`` are those of Kafka Streams, by the rate of a flow. ``peers`` names those
-    that edml is compared with; all when it is empty.
+    ``commit_intervals_ms`` are those of Kafka Streams with two threads, by the rate of a flow, and
+    ``one_thread_ms`` those with one thread. ``peers`` names those that edml is compared with; all
+    when it is empty.
     """
 
     quick: bool
@@ -26,6 +27,7 @@ class Plan:
     latency_warm_s: float
     latency_s: float
     commit_intervals_ms: Mapping[int, tuple[int, ...]]
+    one_thread_ms: tuple[int, ...]
     swaps: int
     kills: int
     open_records: tuple[int, ...]
@@ -42,7 +44,7 @@ FULL = Plan(
     to_score=1_200_000,
     warm_s=3.0,
     compiling_warm_s=10.0,
-    measure_s=8.0,
+    measure_s=7.0,
     rounds=3,
     burst=100_000,
     latency_warm_s=3.0,
@@ -52,22 +54,24 @@ FULL = Plan(
         5_000: (5, 10, 25, 50, 100, 250),
         20_000: (25, 100, 250),
     },
+    one_thread_ms=(10, 50),
     swaps=4,
-    kills=5,
+    kills=4,
     open_records=(1_000, 10_000, 100_000, 1_000_000),
 )
 QUICK = Plan(
     quick=True,
-    backlog=800_000,
-    to_score=400_000,
-    warm_s=1.5,
-    compiling_warm_s=5.0,
-    measure_s=3.0,
+    backlog=600_000,
+    to_score=300_000,
+    warm_s=1.0,
+    compiling_warm_s=4.0,
+    measure_s=2.5,
     rounds=1,
-    burst=40_000,
+    burst=30_000,
     latency_warm_s=1.0,
-    latency_s=5.0,
+    latency_s=4.0,
     commit_intervals_ms={5_000: (50,)},
+    one_thread_ms=(),
     swaps=1,
     kills=1,
     open_records=(1_000, 100_000),

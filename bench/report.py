@@ -67,10 +67,11 @@ def _rates(
             f"{each['broker_cpu_us']:.1f}",
             f"{each['rss_mb']:,.0f}",
             f"{each['startup_s']:.1f}",
+            f"{each['others_cores']:.2f}",
         ]
         for name, each in {**ours, **peers}.items()
     ]
-    taken = ["CPU µs a record", "broker's", "MB", "first output, s"]
+    taken = ["CPU µs a record", "broker's", "MB", "first output, s", "others' cores"]
     yield from _table(["", unit, "lowest–highest", *compared, *taken], rows)
 
 

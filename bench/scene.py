@@ -35,6 +35,7 @@ INPUTS = {
     "distance_km": "float32",
 }
 TRAINED_ON = ("--from", "2019-01", "--to", "2019-03", "--epochs", "4", "--no-lightgbm")
+QUICKLY = ("--from", "2019-03", "--to", "2019-03", "--epochs", "1", "--no-lightgbm")
 BENCH_PYTHON = ROOT / ".venv-bench" / "bin" / "python"
 
 
@@ -143,12 +144,19 @@ def scene(folder: Path, jars: Path, plan: Plan, artefact: Path) -> Iterator[Scen
         yield Scene(set_up, plan, artefact.absolute(), cluster.registry)
 
 
-def model(folder: Path) -> Path:
-    """The model that is measured: trained once on simulated trips, and kept in ``folder``."""
+def model(folder: Path, *, quick: bool) -> Path:
+    """The model that is measured: trained once on simulated trips, and kept in ``folder``.
+
+    The ``quick`` one has learnt less; it is as large, and as fast.
+    """
     kept = folder / "model"
+    if quick and not (kept / "edml.json").exists():
+        kept = folder / "model-quick"
     if not (kept / "edml.json").exists():
         shutil.rmtree(kept, ignore_errors=True)
-        command = edml({}, "train", "--app", "taxi", *TRAINED_ON, "--threads", "2")
+        command = edml(
+            {}, "train", "--app", "taxi", *(QUICKLY if quick else TRAINED_ON), "--threads", "2"
+        )
         subprocess.run(
             [*command.arguments, "--job-dir", str(folder / "job"), "--output", str(kept)],
             check=True,

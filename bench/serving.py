@@ -1,6 +1,7 @@
 """Serving beside its limit and its peers: trips to predictions."""
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from bench import applications, verify, world
@@ -27,8 +28,10 @@ def serving(scene: Scene) -> dict[str, Any]:
     guarantees: tuple[Guarantee, ...] = ("exactly_once",)
     if not scene.plan.quick:
         guarantees = ("exactly_once", "at_least_once")
-    ours = [scene.edml(flavour, flavour, name=flavour) for flavour in FLAVOURS]
-    answers = Answers(scene.expected, scene.registry, prediction_schema(applications.onnx))
+    with ThreadPoolExecutor() as pool:
+        published = pool.map(lambda flavour: scene.edml(flavour, flavour, name=flavour), FLAVOURS)
+        answers = Answers(scene.expected, scene.registry, prediction_schema(applications.onnx))
+        backlog, ours = scene.backlog, list(published)
 
     def check(peer: Peer, since: Mapping[int, int]) -> Verified:
         if peer.name == PIPE:
@@ -36,21 +39,22 @@ def serving(scene: Scene) -> dict[str, Any]:
         return verify.predictions(scene.stage, peer.output, since, answers)
 
     return {
-        each: told(rounds(scene, [*ours, *peers(scene, each)], each, scene.backlog, check))
+        each: told(rounds(scene, [*ours, *peers(scene, each)], each, backlog, check))
         for each in guarantees
     }
 
 
 def peers(scene: Scene, guarantee: Guarantee) -> list[Peer]:
-    """Everybody else; the naive loops are exactly once alone."""
+    """Everybody else; some are measured exactly once alone."""
     tools = scene.tools
     found: list[Peer] = [Pipe(tools, value_bytes(scene))]
     if guarantee == "exactly_once":
         found += [NaivePython(tools), NaiveJava(tools)]
-    if not scene.plan.quick:
-        found.append(KafkaStreams(tools, name=f"{STREAMS}_1", threads=1))
-    found.append(KafkaStreams(tools, name=f"{STREAMS}_2", threads=2))
-    found += [Quix(tools), Quix(tools, name=f"quix{SAVED_MODEL}", flavour="savedmodel")]
+        if not scene.plan.quick:
+            found.append(KafkaStreams(tools, name=f"{STREAMS}_1", threads=1))
+    found += [KafkaStreams(tools, name=f"{STREAMS}_2", threads=2), Quix(tools)]
+    if guarantee == "exactly_once":
+        found.append(Quix(tools, name=f"quix{SAVED_MODEL}", flavour="savedmodel"))
     wanted = scene.plan.peers
     return [each for each in found if not wanted or each.name in wanted]
 

@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Sequence
 
 from bench.measure import Sample, advances
 from bench.processes import Child, cpu_s, machine_cpu_s
@@ -9,16 +10,16 @@ from bench.stage import Stage
 
 EVERY_S = 0.05
 FIRST_PATIENCE_S = 90.0
-STILL_S = 5.0
-FEWEST = 6
+PATIENCE_S = 15.0
+STILL_S = 2.5
+FEWEST = 3
 
 
 def watch(stage: Stage, topic: str, child: Child, *, since: int, seconds: float) -> list[Sample]:
     """Samples from now until ``seconds`` after the first output, or until nothing more comes.
 
-    Whoever commits seldom is watched for longer: for `FEWEST` commits.
-
-    Raises when the child has ended, and `TimeoutError` when nothing came.
+    Whoever commits seldom is watched for longer, until `FEWEST` commits were seen. Raises when the
+    child has ended, and `TimeoutError` when nothing came.
     """
     samples = [Sample(time.perf_counter(), since)]
     while True:
@@ -30,10 +31,15 @@ def watch(stage: Stage, topic: str, child: Child, *, since: int, seconds: float)
         if not seen:
             if now > samples[0].at_s + FIRST_PATIENCE_S:
                 raise TimeoutError(f"nothing on {topic} within {FIRST_PATIENCE_S:.0f} s")
-        elif now > seen[-1].at_s + STILL_S or (
-            now > seen[0].at_s + seconds and len(seen) >= FEWEST
-        ):
+        elif enough(seen, now, seconds):
             return samples
+
+
+def enough(seen: Sequence[Sample], now: float, seconds: float) -> bool:
+    """Whether these advances are all that is wanted, or all that will come."""
+    if len(seen) < FEWEST:
+        return now > seen[-1].at_s + PATIENCE_S
+    return now > min(seen[0].at_s + seconds, seen[-1].at_s + STILL_S)
 
 
 def _sample(stage: Stage, topic: str, child: Child) -> Sample:

@@ -89,7 +89,7 @@ def _curve(axis: Axes, told: Figures) -> None:
     points = sorted(
         (int(name.rpartition("_")[2].removesuffix("ms")), each)
         for name, each in told["peers"].items()
-        if name.startswith("kafka_streams_")
+        if name.startswith("kafka_streams_2_")
     )
     for colour, percentile in zip(COLOURS[1:], ("p99", "p95", "p50"), strict=False):
         _line(axis, points, f"Kafka Streams, {percentile}", colour, "-", f"{percentile}_ms")

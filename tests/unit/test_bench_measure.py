@@ -6,6 +6,7 @@ from bench.latency import Taken, best_that_keeps_up, judged
 from bench.measure import Latency, Sample, advances, latency, ratios, spread, steady
 from bench.report import BEGIN, END, with_tables
 from bench.runs import Run, beside, with_the_better_of
+from bench.watch import enough
 
 
 def growing(per_step: int, steps: int, *, every_s: float = 1.0) -> list[Sample]:
@@ -64,6 +65,22 @@ def test_of_a_short_run_the_first_half_is_left_out() -> None:
     window = steady(growing(10, 8), warm_s=60.0)
     assert window is not None
     assert (window.first.at_s, window.last.at_s) == (5.0, 8.0)
+
+
+def test_of_few_advances_the_last_two_are_taken() -> None:
+    """Who commits twice at once and then late has a rate, too."""
+    window = steady([Sample(0, 0), Sample(1, 5), Sample(1.2, 6), Sample(9, 45)], warm_s=60.0)
+    assert window is not None
+    assert (window.offsets, window.first.at_s) == (39, 1.2)
+
+
+def test_whoever_commits_seldom_is_watched_until_enough_was_seen() -> None:
+    """Time is up only after some commits; and a backlog that is worked off ends it at once."""
+    commits = [Sample(0, 1), Sample(6, 2), Sample(12, 3)]
+    assert not enough(commits[:2], now=13.0, seconds=5.0)
+    assert enough(commits, now=12.1, seconds=5.0)
+    assert not enough(commits, now=12.1, seconds=60.0)
+    assert enough(commits, now=20.0, seconds=60.0)
 
 
 def test_a_run_without_two_advances_has_no_steady_middle() -> None:
