@@ -6,7 +6,7 @@ from typing import NamedTuple, Self
 
 import numpy as np
 
-from edml.scoring.rows import Integers
+from edml.scoring.growing import Integers
 from edml.scoring.rule import Rule
 from edml.scoring.watermark import NEVER
 
@@ -28,16 +28,15 @@ class Bounds:
     """The rule, the instant in µs, and by partition number what was closed.
 
     What is before ``closed`` is not counted any more. ``silent`` is the time of the last silence,
-    ``since_predictions`` and ``since_outcomes`` are its offsets. (What the records have closed
-    needs no such care: nothing that is not too late can meet it.)
+    ``since`` holds its offsets in predictions and outcomes. (What the records have closed needs no
+    such care: nothing that is not too late can meet it.)
     """
 
     rule: Rule
     now: int
     closed: Integers
     silent: Integers
-    since_predictions: Integers
-    since_outcomes: Integers
+    since: tuple[Integers, Integers]
 
     @classmethod
     def of(
@@ -50,18 +49,16 @@ class Bounds:
     ) -> Self:
         """The bounds with all partition numbers up to ``most``, at least."""
         largest = max([most, *closed, *silences])
-        columns = (
-            {p: silence[place] for p, silence in silences.items()}
+        before, predictions, outcomes = (
+            by_number({p: silence[place] for p, silence in silences.items()}, largest)
             for place in range(len(Silence._fields))
         )
-        return cls(
-            rule, now, by_number(closed, largest), *(by_number(each, largest) for each in columns)
-        )
+        return cls(rule, now, by_number(closed, largest), before, (predictions, outcomes))
 
 
-def by_number(times: Mapping[int, int], largest: int) -> Integers:
-    """Times by partition number as an array, where `NEVER` stands for none."""
-    numbers = np.full(largest + 1, NEVER, dtype=np.int64)
+def by_number(times: Mapping[int, int], most: int) -> Integers:
+    """Times by partition number, up to ``most`` at least, where `NEVER` stands for none."""
+    numbers = np.full(max([most, *times]) + 1, NEVER, dtype=np.int64)
     for partition, time in times.items():
         numbers[partition] = time
     return numbers

@@ -7,38 +7,47 @@ from typing import Final
 
 import polars as pl
 
-from edml.application import EVENT_TIME, Application, fields_of
+from edml.application import EVENT_TIME, Application
 from edml.component import Step
 from edml.events import PARTITION, Batch, Outputs, TopicPartition
-from edml.scoring import sums
-from edml.scoring.bounds import Bounds, Silence, by_number
-from edml.scoring.intake import AFTER, COUNTS, OPENS, TIME, Input, Side, integers, take
-from edml.scoring.matching import judge, match, scored
-from edml.scoring.publication import scores, something_to_tell
-from edml.scoring.rows import Flags, Rows
+from edml.scoring.bounds import Bounds, Silence
+from edml.scoring.chunk import OUTCOME, PREDICTION, hashes
+from edml.scoring.growing import joined
+from edml.scoring.intake import Input, Intake, take
+from edml.scoring.kinds import Kinds
+from edml.scoring.matching import Judge, layouts, match, payload_of
+from edml.scoring.publication import Progress, scores
+from edml.scoring.rows import Rows
 from edml.scoring.rule import Rule
-from edml.scoring.sums import Sums
+from edml.scoring.sums import Sums, added_up
 from edml.scoring.watermark import NEVER, Watermark
 from edml.serving import records as served
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _SIDES: Final = ("predictions", "outcomes")
-_FLAGS: Final = (PARTITION, TIME, AFTER, COUNTS, OPENS)
+_CHUNKS: Final = 4
+"""A chunk of records holds this part of the time for which they are kept."""
+
+Watermarks = Mapping[int, Watermark]
 
 
 @dataclass(frozen=True)
 class Scores:
     """The state of scoring; all its parts are immutable, and share what has not changed.
 
+    ``rows`` are the records of both inputs that may still matter, ``kinds`` what the codes in them
+    stand for; ``predictions`` and ``outcomes`` say how far each partition of the inputs is.
     ``closed`` is, by partition, the time before which nothing counts any more: it moves on only
     when all sums are published. ``silences`` says what of it the clock has closed, ahead of the
     records. ``published`` is the watermark that readers know. ``until`` holds the offsets up to
     which records of a restored partition are only read again.
     """
 
-    predictions: Side
-    outcomes: Side
+    rows: Rows
     sums: Sums
+    kinds: Kinds
+    predictions: Watermarks = field(default_factory=dict)
+    outcomes: Watermarks = field(default_factory=dict)
     closed: Mapping[int, int] = field(default_factory=dict)
     silences: Mapping[int, Silence] = field(default_factory=dict)
     published: Mapping[int, int] = field(default_factory=dict)
@@ -62,40 +71,41 @@ class Scoring:
         self._application = application
         self._publish_every = publish_every
         self._rule = Rule.of(application)
-        self._predictions = _predictions(application)
-        self._outcomes = _outcomes(application)
+        self._inputs = _predictions(application), _outcomes(application)
+        self._layouts = layouts(application)
+        self._judge = Judge(application)
 
     def initial(self) -> Scores:
         """Nothing seen, nothing counted."""
-        return Scores(
-            Side(Rows(self._predictions.key, (*self._predictions.columns, *_FLAGS))),
-            Side(Rows(self._outcomes.key, (*self._outcomes.columns, *_FLAGS))),
-            Sums.none(),
-        )
+        return Scores(Rows(self._layouts), Sums.none(), Kinds())
 
     def step(self, state: Scores, batch: Batch, now: datetime) -> Step[Scores]:
         """Match what is new, add it up, and publish what is due."""
         bounds = self._bounds(state, batch, now)
-        predictions, outcomes = (
-            take(batch.frames.get(of.topic), of, side, since, bounds)
-            for of, side, since in (
-                (self._predictions, state.predictions, bounds.since_predictions),
-                (self._outcomes, state.outcomes, bounds.since_outcomes),
-            )
-        )
-        known = state.predictions.rows.add(predictions.fresh)
-        pairs = match(known, state.outcomes.rows, (predictions, outcomes), bounds)
-        facts = [*sums.of_predictions(predictions), *sums.of_outcomes(outcomes)]
+        predictions, outcomes = taken = self._take(state, batch, bounds)
         frames: dict[str, pl.DataFrame] = {}
-        if pairs is not None:
-            verdicts = judge(self._application, pairs)
-            facts += sums.of_verdicts(verdicts)
-            frames[self._application.scored_topic] = scored(self._application, verdicts)
+        rows, sums = state.rows, state.sums
+        keys = _keys(self._inputs, taken)
+        if keys is not None:
+            new = joined([predictions.records, outcomes.records])
+            new["key"], new["check"] = hashes(keys)
+            payloads = [
+                payload_of(side, each.frame, layout)
+                for side, (each, layout) in enumerate(zip(taken, self._layouts, strict=True))
+            ]
+            rows = rows.add(new, (payloads[PREDICTION], payloads[OUTCOME]))
+            flagged, pairs = match(rows, new, bounds)
+            verdicts = None
+            if pairs.new.size:
+                verdicts, scored = self._judge(rows, pairs, keys, state.kinds)
+                frames[self._application.scored_topic] = scored
+            sums = sums.add(added_up(flagged, verdicts, bounds))
         moved = replace(
             state,
-            predictions=Side(known, predictions.watermarks),
-            outcomes=Side(state.outcomes.rows.add(outcomes.fresh), outcomes.watermarks),
-            sums=state.sums.add(facts, bounds),
+            rows=rows,
+            sums=sums,
+            predictions=predictions.watermarks,
+            outcomes=outcomes.watermarks,
             positions={**state.positions, **batch.positions},
         )
         waited = self._wait(state, moved, batch, bounds.now)
@@ -107,19 +117,12 @@ class Scoring:
 
     def keep(self, state: Scores, partitions: frozenset[int]) -> Scores:
         """The state of these partitions alone."""
-        ours = pl.col(PARTITION).is_in(list(partitions))
-
-        def side(of: Side) -> Side:
-            return Side(
-                of.rows.only(lambda rows: rows.select(ours).to_series().to_numpy(), strictly=True),
-                {p: each for p, each in of.watermarks.items() if p in partitions},
-            )
-
         return replace(
             state,
-            predictions=side(state.predictions),
-            outcomes=side(state.outcomes),
-            sums=state.sums.keep(ours),
+            rows=state.rows.of(partitions),
+            sums=state.sums.of(partitions),
+            predictions={p: each for p, each in state.predictions.items() if p in partitions},
+            outcomes={p: each for p, each in state.outcomes.items() if p in partitions},
             closed={p: each for p, each in state.closed.items() if p in partitions},
             silences={p: each for p, each in state.silences.items() if p in partitions},
             published={p: each for p, each in state.published.items() if p in partitions},
@@ -154,33 +157,44 @@ class Scoring:
         """The same: versions share what they have in common, and nothing is kept for older ones."""
         return state
 
+    def _take(self, state: Scores, batch: Batch, bounds: Bounds) -> tuple[Intake, Intake]:
+        """What is new of both inputs."""
+        ours, theirs = self._inputs
+        return (
+            take(batch.frames.get(ours.topic), ours, state.predictions, bounds, state.kinds),
+            take(batch.frames.get(theirs.topic), theirs, state.outcomes, bounds, state.kinds),
+        )
+
     def _places(self, partition: int) -> tuple[TopicPartition, TopicPartition]:
         """The partition of both inputs."""
-        return (
-            TopicPartition(self._predictions.topic, partition),
-            TopicPartition(self._outcomes.topic, partition),
-        )
+        ours, theirs = self._inputs
+        return TopicPartition(ours.topic, partition), TopicPartition(theirs.topic, partition)
 
     def _bounds(self, state: Scores, batch: Batch, now: datetime) -> Bounds:
         new = [_largest(frame[PARTITION]) for frame in batch.frames.values()]
-        most = max([*new, *state.predictions.watermarks, *state.outcomes.watermarks], default=0)
+        most = max([*new, *state.predictions, *state.outcomes], default=0)
         return Bounds.of(self._rule, _microseconds(now), state.closed, state.silences, most)
 
     def _wait(self, before: Scores, state: Scores, batch: Batch, now: int) -> Scores:
         """The watermarks with what the wall clock adds to those of idle partitions."""
+        if not batch.caught_up and state.predictions.keys() == state.outcomes.keys():
+            return state
         sides = []
-        for of, old, new, other in (
-            (self._predictions, before.predictions, state.predictions, state.outcomes),
-            (self._outcomes, before.outcomes, state.outcomes, state.predictions),
+        for of, old, new, other in zip(
+            self._inputs,
+            (before.predictions, before.outcomes),
+            (state.predictions, state.outcomes),
+            (state.outcomes, state.predictions),
+            strict=True,
         ):
-            watermarks = dict(new.watermarks)
-            for partition in {*watermarks, *other.watermarks}:
-                watermark = watermarks.get(partition, Watermark())
-                idle = new.watermarks.get(partition) is old.watermarks.get(partition)
+            watermarks = dict(new)
+            for partition in {*new, *other}:
+                watermark = new.get(partition, Watermark())
+                idle = new.get(partition) is old.get(partition)
                 if idle and TopicPartition(of.topic, partition) in batch.caught_up:
-                    watermark = watermark.waited(now, other.watermarks.get(partition))
+                    watermark = watermark.waited(now, other.get(partition))
                 watermarks[partition] = watermark
-            sides.append(replace(new, watermarks=watermarks))
+            sides.append(watermarks)
         return replace(state, predictions=sides[0], outcomes=sides[1])
 
     def _publish(
@@ -195,12 +209,11 @@ class Scoring:
         if again or (last is not None and last <= now < last + self._publish_every):
             return state, None
         reached = _known(_reached(state), batch)
-        if not something_to_tell(self._rule, state.sums, reached, state.published):
+        progress = Progress(reached, state.published)
+        if not (state.sums.changed or progress.passed(self._rule)):
             return state, None
-        summed = state.sums.summed(self._rule.window)
-        frame = scores(self._application.name, self._rule, summed, reached, state.published)
-        told = replace(state, sums=summed.told(), published=reached, published_at=now)
-        return self._close(told), frame
+        sums, frame = scores(self._application.name, self._rule, state.sums, progress, state.kinds)
+        return self._close(replace(state, sums=sums, published=reached, published_at=now)), frame
 
     def _close(self, state: Scores) -> Scores:
         """The state without what nothing to come can meet; all of its sums must be published."""
@@ -215,23 +228,16 @@ class Scoring:
             for p, each in moved.items()
             if each > max(by_records[p], state.closed.get(p, NEVER))
         }
-        oldest = by_number(closed, max(closed))
 
-        def alive(rows: pl.DataFrame) -> Flags:
-            kept: Flags = integers(rows, TIME) >= oldest[integers(rows, PARTITION)]
-            return kept
-
-        def side(of: Side) -> Side:
-            watermarks = {
-                p: each.since(self._rule.rewind(closed[p])) for p, each in of.watermarks.items()
-            }
-            return Side(of.rows.only(alive), watermarks)
+        def trimmed(watermarks: Watermarks) -> Watermarks:
+            return {p: each.since(self._rule.rewind(closed[p])) for p, each in watermarks.items()}
 
         return replace(
             state,
-            predictions=side(state.predictions),
-            outcomes=side(state.outcomes),
-            sums=state.sums.since(oldest),
+            rows=state.rows.since_closed(closed, self._rule.memory // _CHUNKS),
+            sums=state.sums.since(closed),
+            predictions=trimmed(state.predictions),
+            outcomes=trimmed(state.outcomes),
             closed=closed,
             silences={**state.silences, **silences},
         )
@@ -240,11 +246,8 @@ class Scoring:
         """From where each input partition must be read again to come to this state."""
         return {
             TopicPartition(of.topic, partition): watermark.rewind
-            for of, side in (
-                (self._predictions, state.predictions),
-                (self._outcomes, state.outcomes),
-            )
-            for partition, watermark in side.watermarks.items()
+            for of, side in zip(self._inputs, (state.predictions, state.outcomes), strict=True)
+            for partition, watermark in side.items()
             if watermark.rewind is not None
         }
 
@@ -259,7 +262,7 @@ class Scoring:
             for name, place, side in zip(_SIDES, self._places(partition), sides, strict=True):
                 if place in state.positions:
                     told[name] = state.positions[place]
-                watermark = side.watermarks.get(partition, Watermark())
+                watermark = side.get(partition, Watermark())
                 if watermark.idle > watermark.latest:
                     told[f"{name}_idle"] = watermark.idle
             note[partition] = told
@@ -268,13 +271,13 @@ class Scoring:
 
 def _reached(state: Scores) -> dict[int, int]:
     """How far each partition is: the lesser of both inputs' watermarks."""
-    ours, theirs = state.predictions.watermarks, state.outcomes.watermarks
+    ours, theirs = state.predictions, state.outcomes
     return {p: min(ours[p].reached, theirs[p].reached) for p in ours.keys() & theirs.keys()}
 
 
 def _latest(state: Scores) -> dict[int, int]:
     """How far the records alone have carried each partition."""
-    ours, theirs = state.predictions.watermarks, state.outcomes.watermarks
+    ours, theirs = state.predictions, state.outcomes
     return {p: min(ours[p].latest, theirs[p].latest) for p in ours.keys() & theirs.keys()}
 
 
@@ -287,12 +290,25 @@ def _known(reached: Mapping[int, int], batch: Batch) -> dict[int, int]:
     return {**reached, **dict.fromkeys(empty, furthest)}
 
 
-def _restored(side: Side, partition: int, note: Mapping[str, int], name: str) -> Side:
+def _restored(
+    watermarks: Watermarks, partition: int, note: Mapping[str, int], name: str
+) -> Watermarks:
     idle = note.get(name)
     if idle is None:
-        return side
-    watermark = Watermark(idle=idle, base=idle, arrived=note["at"])
-    return replace(side, watermarks={**side.watermarks, partition: watermark})
+        return watermarks
+    return {**watermarks, partition: Watermark(idle=idle, base=idle, arrived=note["at"])}
+
+
+def _keys(inputs: tuple[Input, Input], taken: tuple[Intake, Intake]) -> pl.Series | None:
+    """The keys of the records that are kept of both inputs, one after the other."""
+    found = [
+        each.frame.get_column(of.key).alias(served.KEY)
+        for of, each in zip(inputs, taken, strict=True)
+        if each.frame is not None and each.frame.height
+    ]
+    if not found:
+        return None
+    return found[0] if len(found) == 1 else pl.concat(found, rechunk=True)
 
 
 def _largest(partitions: pl.Series) -> int:
@@ -305,30 +321,15 @@ def _microseconds(instant: datetime) -> int:
 
 def _predictions(application: Application) -> Input:
     return Input(
+        side=PREDICTION,
         topic=application.predictions_topic,
         key=served.KEY,
         time=EVENT_TIME,
-        columns=(
-            served.KEY,
-            served.PREDICTION,
-            served.VERSION,
-            served.ROLE,
-            EVENT_TIME,
-            served.SEGMENT,
-            served.EVENT_OFFSET,
-            served.FEATURES,
-        ),
-        source=served.EVENT_OFFSET,
-        role=served.ROLE,
+        named=True,
         finite=served.PREDICTION,
     )
 
 
 def _outcomes(application: Application) -> Input:
     outcome = application.outcome
-    return Input(
-        topic=outcome.topic,
-        key=outcome.key,
-        time=outcome.time,
-        columns=tuple(fields_of(outcome.schema)),
-    )
+    return Input(side=OUTCOME, topic=outcome.topic, key=outcome.key, time=outcome.time)

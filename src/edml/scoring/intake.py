@@ -4,8 +4,8 @@ Everything here is told by the records of one topic partition in their order, so
 same however the two inputs interleave and however the records are batched.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -13,89 +13,102 @@ import polars as pl
 
 from edml.events import OFFSET, PARTITION, TIMESTAMP, Rejected
 from edml.scoring.bounds import Bounds
-from edml.scoring.rows import Chunk, Flags, Integers, Rows
-from edml.scoring.rule import Rule
+from edml.scoring.chunk import RECORD, Records
+from edml.scoring.growing import Flags, Integers
+from edml.scoring.kinds import Kinds
 from edml.scoring.watermark import NEVER, Watermark
-
-TIME: Final = "_time"
-"""Column: the record's event time in µs."""
-
-AFTER: Final = "_after"
-"""Column: whether the record came after the last silence."""
-
-COUNTS: Final = "_counts"
-"""Column: whether the record counts, and does not repeat another."""
-
-OPENS: Final = "_opens"
-"""Column: whether the record is the first of its key."""
+from edml.serving import records as served
 
 CAUSE: Final = "cause"
 
 
 @dataclass(frozen=True)
 class Input:
-    """One of the two inputs: its topic, its columns of key and time, and what else is kept.
+    """One of the two inputs: its topic, and its columns of key and time.
 
-    ``parts`` names what makes several records of a key one thing: the predictions of one event
-    stand under one ``source`` offset, told apart by ``role``.
+    ``named`` tells whether its records are of a version, role and segment, and stand under the
+    offset of their event.
     """
 
+    side: int
     topic: str
     key: str
     time: str
-    columns: tuple[str, ...]
-    source: str | None = None
-    role: str | None = None
+    named: bool = False
     finite: str | None = None
 
 
 @dataclass(frozen=True)
-class Side:
-    """What is known of one input: records that may still matter, and how far each partition is."""
-
-    rows: Rows
-    watermarks: Mapping[int, Watermark] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
 class Intake:
-    """What became of new records.
+    """What became of new records: those that are kept, row by row as they came, and the others."""
 
-    ``fresh`` holds the records that are kept, flagged; None stands for none.
-    """
-
-    fresh: Chunk | None
+    records: Records
+    frame: pl.DataFrame | None
     watermarks: Mapping[int, Watermark]
     rejected: tuple[Rejected, ...] = ()
 
 
 def take(
-    records: pl.DataFrame | None, of: Input, side: Side, since: Integers, bounds: Bounds
+    rows: pl.DataFrame | None,
+    of: Input,
+    known: Mapping[int, Watermark],
+    bounds: Bounds,
+    kinds: Kinds,
 ) -> Intake:
     """Judge new records of one input, in the order of the log within each partition.
 
-    ``since`` is, by partition number, the offset of the first record after the last silence.
+    Whether a record repeats another is not told yet, nor are its hashes.
     """
-    if records is None or records.is_empty():
-        return Intake(None, side.watermarks)
-    usable, unusable = _usable(records, of, bounds.rule)
+    if rows is None or rows.is_empty():
+        return Intake(np.empty(0, RECORD), None, known)
+    usable, unusable = _usable(rows, of, bounds)
     if usable.is_empty():
-        return Intake(None, side.watermarks, rejected=_rejected(of, unusable))
-    before, watermarks = _watermarks(usable, side.watermarks, bounds)
-    partitions = integers(usable, PARTITION)
-    after = integers(usable, OFFSET) >= since[partitions]
+        return Intake(np.empty(0, RECORD), None, known, _rejected(of, unusable))
+    times, partitions = integers(usable, of.time), integers(usable, PARTITION)
+    offsets = integers(usable, OFFSET)
+    before, watermarks = _watermarks(times, partitions, offsets, known, bounds)
+    after = offsets >= bounds.since[of.side][partitions]
     silent = np.where(after, bounds.silent[partitions], NEVER)
     oldest = np.maximum(before - bounds.rule.lateness, silent)
-    on_time = integers(usable, TIME) >= oldest
-    kept = rows_where(usable.hstack([pl.Series(AFTER, after)]), on_time)
-    fresh = Chunk.of(kept, of.key)
-    repeats, opens = _repeats(fresh, of, side.rows, bounds)
-    flags = [pl.Series(COUNTS, ~repeats), pl.Series(OPENS, opens & ~repeats)]
-    return Intake(
-        fresh=fresh.holding(kept[[*of.columns, PARTITION, TIME, AFTER]].hstack(flags)),
-        watermarks=watermarks,
-        rejected=_rejected(of, unusable, _too_late(usable, oldest)),
+    late = times < oldest
+    if late.any():
+        too_late = _too_late(usable.filter(late), (oldest - times)[late])
+        rejected = _rejected(of, unusable, too_late)
+        kept = np.flatnonzero(~late)
+        usable, times, partitions = usable[kept], times[kept], partitions[kept]
+        after = after[kept]
+    else:
+        rejected = _rejected(of, unusable)
+    records = np.zeros(times.size, RECORD)
+    records["side"], records["time"], records["partition"] = of.side, times, partitions
+    records["after"] = after
+    if of.named:
+        records["source"] = integers(usable, served.EVENT_OFFSET)
+        records["kind"], records["role"] = kinds.of(usable)
+    return Intake(records, usable, watermarks, rejected)
+
+
+def integers(frame: pl.DataFrame, column: str) -> Integers:
+    """A column of whole numbers, or of instants in µs, as numpy sees it."""
+    values = frame.get_column(column).to_numpy()
+    if values.dtype.kind == "M":
+        return values.astype("datetime64[us]", copy=False).view(np.int64)
+    return values
+
+
+def repeats(new: Records, old: Records, bounds: Bounds) -> tuple[Flags, Flags]:
+    """For pairs of a new record and an earlier one of its input: what the earlier makes of it.
+
+    The first flags tell which new records it makes a repetition, the second which it leaves not to
+    be the first of their event.
+    """
+    near = (
+        (new["partition"] == old["partition"])
+        & (np.abs(new["time"] - old["time"]) <= bounds.rule.reach)
+        & met(old["time"], new["partition"], new["after"], bounds)
     )
+    same, earlier = new["source"] == old["source"], old["source"] < new["source"]
+    return near & (earlier | (same & (new["role"] == old["role"]))), near & same
 
 
 def met(older: Integers, partitions: Integers, after: Flags, bounds: Bounds) -> Flags:
@@ -108,36 +121,20 @@ def _rejected(of: Input, *frames: pl.DataFrame | None) -> tuple[Rejected, ...]:
     return tuple(Rejected(of.topic, each) for each in frames if each is not None)
 
 
-def integers(frame: pl.DataFrame, column: str) -> Integers:
-    """A column of whole numbers, or of instants in µs, as numpy sees it."""
-    values = frame.get_column(column).to_numpy()
-    if values.dtype.kind == "M":
-        return values.astype("datetime64[us]", copy=False).view(np.int64)
-    return values
-
-
-def rows_where(frame: pl.DataFrame, flags: Flags) -> pl.DataFrame:
-    """The rows that are flagged."""
-    return frame if flags.all() else frame[np.flatnonzero(flags)]
-
-
 def _usable(
-    records: pl.DataFrame, of: Input, rule: Rule
+    rows: pl.DataFrame, of: Input, bounds: Bounds
 ) -> tuple[pl.DataFrame, pl.DataFrame | None]:
-    """Records with their time in µs, and those that must not be used, with the cause.
+    """Rows that can be used, and those that must not be, with the cause.
 
     A time far ahead of the record's own timestamp would carry the watermark with it, and make all
     that follows too late.
     """
-    times = integers(records, of.time)
-    timed = records.hstack([pl.Series(TIME, times)])
-    ahead = times > integers(records, TIMESTAMP) + rule.ahead
-    endless = np.zeros(records.height, dtype=np.bool_)
+    bad = integers(rows, of.time) > integers(rows, TIMESTAMP) + bounds.rule.ahead
+    ahead = bad
     if of.finite is not None:
-        endless = ~np.isfinite(records.get_column(of.finite).to_numpy())
-    bad = ahead | endless
+        bad = bad | ~np.isfinite(rows.get_column(of.finite).to_numpy())
     if not bad.any():
-        return timed, None
+        return rows, None
     cause = (
         pl.when(pl.lit(pl.Series(ahead)))
         .then(
@@ -145,85 +142,34 @@ def _usable(
         )
         .otherwise(pl.format("{} is {}, not a number", pl.lit(of.finite), of.finite or pl.lit("")))
     )
-    rejected = records.select(PARTITION, OFFSET, cause.alias(CAUSE))
-    return rows_where(timed, ~bad), rows_where(rejected, bad)
+    rejected = rows.select(PARTITION, OFFSET, cause.alias(CAUSE))
+    return rows.filter(~bad), rejected.filter(bad)
 
 
 def _watermarks(
-    records: pl.DataFrame, known: Mapping[int, Watermark], bounds: Bounds
+    times: Integers,
+    partitions: Integers,
+    offsets: Integers,
+    known: Mapping[int, Watermark],
+    bounds: Bounds,
 ) -> tuple[Integers, dict[int, Watermark]]:
     """The watermark that each record meets, and the partitions' watermarks after all of them."""
-    times, offsets = integers(records, TIME), integers(records, OFFSET)
     before = np.empty(times.size, dtype=np.int64)
     after = dict(known)
-    for partition, rows in _by_partition(integers(records, PARTITION)):
+    for partition in np.flatnonzero(np.bincount(partitions)).tolist():
+        rows = np.flatnonzero(partitions == partition)
         watermark = known.get(partition, Watermark())
-        before[rows] = watermark.before(times[rows])
-        after[partition] = watermark.after(
+        before[rows], after[partition] = watermark.after(
             times[rows], offsets[rows], bounds.rule.window, bounds.now
         )
     return before, after
 
 
-def _by_partition(partitions: Integers) -> list[tuple[int, Integers]]:
-    """The rows of each partition, in order."""
-    order = np.argsort(partitions, kind="stable")
-    numbers, starts = np.unique(partitions[order], return_index=True)
-    return [
-        (int(number), rows)
-        for number, rows in zip(numbers, np.split(order, starts[1:]), strict=True)
-    ]
-
-
-def _too_late(records: pl.DataFrame, limit: Integers) -> pl.DataFrame | None:
-    """The records before ``limit``, with the cause."""
-    behind_s = (limit - integers(records, TIME)) / 1e6
-    late = behind_s > 0
-    if not late.any():
-        return None
-    behind = pl.lit(pl.Series(behind_s[late]).round().cast(pl.Int64))
-    return rows_where(records, late).select(
+def _too_late(rows: pl.DataFrame, behind_us: Integers) -> pl.DataFrame:
+    """What is rejected of rows that are so far behind, with the cause."""
+    behind_s = pl.lit(pl.Series((behind_us / 1e6).round().astype(np.int64)))
+    return rows.select(
         PARTITION,
         OFFSET,
-        pl.format("too late, by {} s: its windows are closed", behind).alias(CAUSE),
+        pl.format("too late, by {} s: its windows are closed", behind_s).alias(CAUSE),
     )
-
-
-def _repeats(fresh: Chunk, of: Input, known: Rows, bounds: Bounds) -> tuple[Flags, Flags]:
-    """Which of some new records repeat an earlier one, and which are the first of their key."""
-    repeats = np.zeros(fresh.height, dtype=np.bool_)
-    opens = np.ones(fresh.height, dtype=np.bool_)
-    for place, new, old in _earlier(fresh, of, known):
-        partitions = integers(new, PARTITION)
-        apart = np.abs(integers(new, TIME) - integers(old, TIME))
-        near = (
-            (partitions == integers(old, PARTITION))
-            & (apart <= bounds.rule.reach)
-            & met(integers(old, TIME), partitions, new.get_column(AFTER).to_numpy(), bounds)
-        )
-        if of.source is None or of.role is None:
-            repeats[place[near]] = True
-            continue
-        source, earlier = integers(new, of.source), integers(old, of.source)
-        again = (source == earlier) & (new[of.role] == old[of.role]).to_numpy()
-        repeats[place[near & (again | (earlier < source))]] = True
-        opens[place[near & (earlier == source)]] = False
-    return repeats, opens
-
-
-def _earlier(
-    fresh: Chunk, of: Input, known: Rows
-) -> Sequence[tuple[Integers, pl.DataFrame, pl.DataFrame]]:
-    """New records beside earlier ones of the same key: among the known, then among the new."""
-    columns = [PARTITION, TIME, AFTER, *(each for each in (of.source, of.role) if each is not None)]
-    told = fresh.frame[columns]
-    pairs = []
-    place, old = known.find(fresh.keys, columns)
-    if old is not None:
-        pairs.append((place, told[place], old))
-    place, row = fresh.repeated()
-    if place.size:
-        keys = fresh.keys.values
-        same = (keys[place] == keys[row]).to_numpy()
-        pairs.append((place[same], told[place[same]], told[row[same]]))
-    return pairs

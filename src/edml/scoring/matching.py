@@ -1,135 +1,206 @@
 """Predictions beside their outcomes, and what the outcome rule says of each pair."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Self
 
-import narwhals as nw
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
-from edml.application import EVENT_TIME, OUTCOME_TIME, Application
-from edml.events import PARTITION
+from edml.application import EVENT_TIME, OUTCOME_TIME, Application, dtypes_of
+from edml.features.traced import Traced
 from edml.scoring import records
 from edml.scoring.bounds import Bounds
-from edml.scoring.intake import AFTER, COUNTS, TIME, Intake, integers, met, rows_where
+from edml.scoring.chunk import OUTCOME, PREDICTION, Records
+from edml.scoring.growing import Flags, Integers, joined, taken, words
+from edml.scoring.intake import met, repeats
+from edml.scoring.kinds import Kinds
+from edml.scoring.payload import Layout, as_column
 from edml.scoring.records import scored_dtypes
-from edml.scoring.rows import Chunk, Flags, Rows
+from edml.scoring.rows import Found, Rows
 from edml.scoring.rule import Rule
 from edml.serving import records as served
+
+_INSTANT: Final = pl.Datetime("us", "UTC")
+
+_PREDICTED: Final = "_prediction"
+"""The prediction among its features, where none can have this name."""
 
 
 @dataclass(frozen=True)
 class Pairs:
-    """Predictions and the outcomes of their events, row by row."""
+    """Predictions and the outcomes of their events, side by side.
 
-    predictions: pl.DataFrame
-    outcomes: pl.DataFrame
-
-    @property
-    def height(self) -> int:
-        """The number of pairs."""
-        return self.predictions.height
-
-
-def match(
-    predictions: Rows, outcomes: Rows, new: tuple[Intake, Intake], bounds: Bounds
-) -> Pairs | None:
-    """The pairs that new predictions and outcomes make, with each other and with what is known.
-
-    ``predictions`` holds the new ones already, ``outcomes`` does not hold its own yet: so each pair
-    is found once.
+    ``new`` is the place among the new records of that record of the pair which came last;
+    ``chunks`` and ``numbers`` tell by side where both stand.
     """
-    predicted, answered = (each.fresh for each in new)
-    first = None if answered is None else _beside_new_outcomes(predictions, answered)
-    second = None if predicted is None else _beside_new_predictions(outcomes, predicted)
-    pairs = [_belonging(each, bounds) for each in (first, second) if each is not None]
-    if not pairs:
-        return None
+
+    predictions: Records
+    outcomes: Records
+    new: Integers
+    chunks: tuple[Integers, Integers]
+    numbers: tuple[Integers, Integers]
+
+    def where(self, flags: Flags) -> Self:
+        """The pairs that are flagged."""
+        if flags.all():
+            return self
+        rows = flags.nonzero()[0]
+        return type(self)(
+            taken(self.predictions, rows),
+            taken(self.outcomes, rows),
+            self.new[rows],
+            (self.chunks[0][rows], self.chunks[1][rows]),
+            (self.numbers[0][rows], self.numbers[1][rows]),
+        )
+
+
+def match(rows: Rows, new: Records, bounds: Bounds) -> tuple[Records, Pairs]:
+    """Tell of the newest records which repeat others, and which belong together.
+
+    ``new`` are the records that were added to ``rows`` last. Gives them back with all flags set,
+    and the pairs of an event that counts and its own outcome that they complete.
+    """
+    found = rows.find(new)
+    flagged = rows.newest(new.size)
+    alike = new["side"][found.new] == found.old["side"]
+    flagged["counts"] = flagged["opens"] = True
+    if alike.any():
+        which = alike.nonzero()[0]
+        place = found.new[which]
+        again, follows = repeats(taken(new, place), taken(found.old, which), bounds)
+        flagged["opens"][place[again | follows]] = False
+        flagged["counts"][place[again]] = False
+    candidates = _candidates(rows, flagged, found, ~alike)
+    return flagged, candidates.where(_belonging(candidates, bounds))
+
+
+def _candidates(rows: Rows, flagged: Records, found: Found, unlike: Flags) -> Pairs:
+    """The pairs found of a record of either input."""
+    which = unlike.nonzero()[0]
+    at, chunk, number = found.new[which], found.chunk[which], found.number[which]
+    old = taken(found.old, which)
+    last, start = len(rows.chunks) - 1, rows.height - flagged.size
+    # New records were found by one another before their flags were known.
+    within = ((chunk == last) & (number >= start)).nonzero()[0]
+    words(old)[within] = words(flagged)[number[within] - start]
+    predicted = flagged["side"][at] == PREDICTION
+    both, place = joined([flagged, old]), np.arange(flagged.size, flagged.size + at.size)
+    new = start + at
     return Pairs(
-        pl.concat([each.predictions for each in pairs]),
-        pl.concat([each.outcomes for each in pairs]),
+        taken(both, np.where(predicted, at, place)),
+        taken(both, np.where(predicted, place, at)),
+        at,
+        (np.where(predicted, last, chunk), np.where(predicted, chunk, last)),
+        (np.where(predicted, new, number), np.where(predicted, number, new)),
     )
 
 
-def _beside_new_outcomes(predictions: Rows, fresh: Chunk) -> Pairs | None:
-    place, rows = predictions.find(fresh.keys, predictions.columns)
-    return None if rows is None else Pairs(rows, fresh.frame[place])
-
-
-def _beside_new_predictions(outcomes: Rows, fresh: Chunk) -> Pairs | None:
-    place, rows = outcomes.find(fresh.keys, outcomes.columns)
-    return None if rows is None else Pairs(fresh.frame[place], rows)
-
-
-def _belonging(pairs: Pairs, bounds: Bounds) -> Pairs:
+def _belonging(pairs: Pairs, bounds: Bounds) -> Flags:
     """The pairs of an event that counts and its own outcome."""
     event, outcome = pairs.predictions, pairs.outcomes
-    partitions = integers(event, PARTITION)
-    times = integers(event, TIME)
-    lag = integers(outcome, TIME) - times
-    after = event.get_column(AFTER).to_numpy() | outcome.get_column(AFTER).to_numpy()
-    belongs: Flags = (
-        (partitions == integers(outcome, PARTITION))
+    lag = outcome["time"] - event["time"]
+    belong: Flags = (
+        (event["partition"] == outcome["partition"])
         & (lag >= 0)
         & (lag <= bounds.rule.reach)
-        & met(times, partitions, after, bounds)
-        & event.get_column(COUNTS).to_numpy()
-        & outcome.get_column(COUNTS).to_numpy()
+        & event["counts"]
+        & outcome["counts"]
+        & met(event["time"], event["partition"], event["after"] | outcome["after"], bounds)
     )
-    return Pairs(rows_where(event, belongs), rows_where(outcome, belongs))
+    return belong
 
 
 @dataclass(frozen=True)
 class Verdicts:
     """What the outcome rule says of pairs: each is scored, invalid or late.
 
-    ``outcome`` is the label, NaN where it is not valid.
+    ``outcome`` is the label, NaN where it is not valid; ``error`` is the prediction less the label.
     """
 
     pairs: Pairs
-    outcome: pl.Series
+    prediction: npt.NDArray[np.float64]
+    outcome: npt.NDArray[np.float64]
     late: Flags
     invalid: Flags
 
-    @property
-    def counts(self) -> Flags:
-        """The pairs that are scored."""
-        scored: Flags = ~(self.late | self.invalid)
-        return scored
+
+class Judge:
+    """The outcome rule of an application."""
+
+    def __init__(self, application: Application) -> None:
+        self._application = application
+        self._rule = Rule.of(application)
+        value = application.outcome.value.alias(records.OUTCOME)
+        self._label = Traced(lambda pairs: pairs.select(value))
+        self._scored = scored_dtypes(application)
+        self._features = list(application.columns)
+        self._fields = dtypes_of(application.outcome.schema)
+
+    def __call__(
+        self, rows: Rows, pairs: Pairs, keys: pl.Series, kinds: Kinds
+    ) -> tuple[Verdicts, pl.DataFrame]:
+        """Which pairs are in time, and have a label that counts; and the scored predictions.
+
+        ``keys`` are those of the new records.
+        """
+        kept = rows.payload(PREDICTION, pairs.chunks[PREDICTION], pairs.numbers[PREDICTION])
+        prediction = kept.get_column(_PREDICTED).to_numpy()
+        key = keys[pairs.new]
+        label = self._labels(rows, pairs, key)
+        lag = pairs.outcomes["time"] - pairs.predictions["time"]
+        late = lag > self._rule.wait
+        low, high = self._application.outcome.valid
+        invalid = ~late & ~((label >= low) & (label <= high))
+        verdicts = Verdicts(pairs, prediction, label, late, invalid)
+        columns = [
+            key.alias(served.KEY),
+            *kinds.columns(pairs.predictions["kind"]),
+            as_column(EVENT_TIME, pairs.predictions["time"], _INSTANT),
+            as_column(OUTCOME_TIME, pairs.outcomes["time"], _INSTANT),
+            kept.get_column(_PREDICTED).alias(served.PREDICTION),
+            pl.Series(records.OUTCOME, label),
+            pl.Series(records.ERROR, prediction - label),
+            kept[self._features].to_struct(served.FEATURES),
+        ]
+        scored = pl.DataFrame(columns)[self._scored.names()]
+        counts = ~(late | invalid)
+        return verdicts, scored if counts.all() else scored.filter(counts)
+
+    def _labels(self, rows: Rows, pairs: Pairs, key: pl.Series) -> npt.NDArray[np.float64]:
+        """What the outcomes say, as the application reads them; a null as NaN."""
+        outcome = self._application.outcome
+        times = [
+            as_column(EVENT_TIME, pairs.predictions["time"], _INSTANT),
+            as_column(OUTCOME_TIME, pairs.outcomes["time"], _INSTANT),
+        ]
+        own = {outcome.key: key.alias(outcome.key), outcome.time: times[1].alias(outcome.time)}
+        if len(own) < len(self._fields):
+            kept = rows.payload(OUTCOME, pairs.chunks[OUTCOME], pairs.numbers[OUTCOME])
+            own |= {each.name: each for each in kept.get_columns()}
+        fields = [own[name] for name in self._fields if name not in {EVENT_TIME, OUTCOME_TIME}]
+        label = self._label(pl.DataFrame([*fields, *times])).get_column(records.OUTCOME)
+        return label.cast(pl.Float64).to_numpy()
 
 
-def judge(application: Application, pairs: Pairs) -> Verdicts:
-    """Which pairs are in time, and which of these have a label that counts."""
-    lag = integers(pairs.outcomes, TIME) - integers(pairs.predictions, TIME)
-    late = lag > Rule.of(application).wait
-    label = _labels(application, pairs)
-    low, high = application.outcome.valid
-    values = label.to_numpy()  # a null as NaN
-    invalid = ~late & ~((values >= low) & (values <= high))
-    return Verdicts(pairs, label, late, invalid)
+def layouts(application: Application) -> tuple[Layout, Layout]:
+    """What is kept of predictions and of outcomes beside what every record has."""
+    outcome = application.outcome
+    others = {
+        name: dtype
+        for name, dtype in dtypes_of(outcome.schema).items()
+        if name not in {outcome.key, outcome.time}
+    }
+    features = served.feature_dtypes(application)
+    return Layout(pl.Schema({_PREDICTED: pl.Float64(), **features})), Layout(pl.Schema(others))
 
 
-def _labels(application: Application, pairs: Pairs) -> pl.Series:
-    """What the outcomes say, as the application reads them."""
-    own = pairs.outcomes[[each for each in pairs.outcomes.columns if each not in _TIMES]]
-    times = [
-        pairs.predictions.get_column(EVENT_TIME),
-        pairs.outcomes.get_column(application.outcome.time).alias(OUTCOME_TIME),
-    ]
-    frame = nw.from_native(own.hstack(times))
-    value = application.outcome.value.alias(records.OUTCOME)
-    return frame.select(value).to_native()[records.OUTCOME].cast(pl.Float64)
-
-
-_TIMES: Final = (EVENT_TIME, OUTCOME_TIME)
-
-
-def scored(application: Application, verdicts: Verdicts) -> pl.DataFrame:
-    """The scored predictions, as records."""
-    counts = verdicts.counts
-    event = rows_where(verdicts.pairs.predictions, counts)
-    outcomes = rows_where(verdicts.pairs.outcomes, counts)
-    outcome = verdicts.outcome if counts.all() else verdicts.outcome.filter(counts)
-    error = event.get_column(served.PREDICTION) - outcome
-    answered = outcomes.get_column(application.outcome.time).alias(OUTCOME_TIME)
-    columns = scored_dtypes(application).names()
-    return event.hstack([answered, outcome, error.alias(records.ERROR)])[columns]
+def payload_of(side: int, frame: pl.DataFrame | None, layout: Layout) -> Sequence[pl.Series]:
+    """The columns of new records that are kept as they are."""
+    if frame is None:
+        return [pl.Series(name, [], dtype=dtype) for name, dtype in layout.schema.items()]
+    if side == OUTCOME:
+        return [frame.get_column(name) for name in layout.schema]
+    features = frame.get_column(served.FEATURES).struct.unnest().get_columns()
+    return [frame.get_column(served.PREDICTION).alias(_PREDICTED), *features]

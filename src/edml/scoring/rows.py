@@ -1,208 +1,171 @@
-"""Rows by key: an immutable multiset that grows by whole batches.
+"""The records that may still matter: an immutable value that grows by whole batches.
 
-A log-structured store: each batch becomes a chunk with a hash index of its own; chunks of like size
-are merged, so that there are few of them however many rows there are. Adding gives a new value and
-leaves the old one as it was, so every version of the state stays good and none costs a copy.
+Records stand in chunks, in the order in which they came. Only the last chunk grows; it is shared by
+all versions, each of which knows how much of it is its own. Nothing that a version can see ever
+changes, so an older one stays good and costs nothing: who adds to one that is not the newest any
+more gets a copy of the last chunk.
 """
 
-import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple, Self
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
-Integers = npt.NDArray[np.int64]
-Hashes = npt.NDArray[np.uint64]
-Flags = npt.NDArray[np.bool_]
+from edml.scoring.bounds import by_number
+from edml.scoring.chunk import Chunk, Records
+from edml.scoring.growing import Integers, joined, taken
+from edml.scoring.payload import Layout
 
-FACTOR: Final = 4
-"""So many chunks of like size become one: each row is copied once for every factor of the whole."""
+FEWEST: Final = 1 << 14
+"""Records that the last chunk holds, at least, before another is begun."""
 
-SMALLEST: Final = 1 << 9
-"""Rows of a chunk up to which it takes in the next one: less work than to look into two."""
-
-LARGEST: Final = 1 << 19
-"""Rows of a chunk from which on it is not merged any more, so that none takes long to merge."""
+SHARE: Final = 2
+"""Another chunk is begun when the last one holds this part of all records."""
 
 
-class Keys(NamedTuple):
-    """Keys, and their hashes."""
+class Found(NamedTuple):
+    """Pairs of a new record, by its place among them, and an older one: where it stands, and it."""
 
-    values: pl.Series
-    hashes: Hashes
-
-
-@dataclass(frozen=True, eq=False)
-class Chunk:
-    """Some rows, in the order in which they were added, and an index of their keys.
-
-    The index is a table of buckets: those of bucket ``b`` are
-    ``order[starts[b]:starts[b + 1]]``, and ``hashes``, in that same order, tells them apart.
-    """
-
-    frame: pl.DataFrame
-    key: str
-    hashes: Hashes
-    order: npt.NDArray[np.int32]
-    starts: npt.NDArray[np.int32]
-    shift: np.uint64
-
-    @classmethod
-    def of(cls, frame: pl.DataFrame, key: str) -> Self:
-        """Index a frame by its column ``key``."""
-        hashes = frame[key].hash().to_numpy()
-        order = np.argsort(hashes, kind="stable").astype(np.int32)
-        return cls._indexed(frame, key, hashes[order], order)
-
-    @classmethod
-    def merged(cls, chunks: Sequence[Self]) -> Self:
-        """One chunk of several."""
-        frame = pl.concat([each.frame for each in chunks], rechunk=True)
-        hashes = np.concatenate([each.hashes for each in chunks])
-        order = np.concatenate(
-            [each.order + before for each, before in zip(chunks, _before(chunks), strict=True)]
-        )
-        # Each part is in order already, which the stable sort makes use of.
-        by_hash = np.argsort(hashes, kind="stable")
-        return cls._indexed(frame, chunks[0].key, hashes[by_hash], order[by_hash])
-
-    @property
-    def height(self) -> int:
-        """The number of rows."""
-        return self.frame.height
-
-    @property
-    def keys(self) -> Keys:
-        """The rows' keys."""
-        hashes = np.empty_like(self.hashes)
-        hashes[self.order] = self.hashes
-        return Keys(self.frame.get_column(self.key), hashes)
-
-    def only(self, kept: Flags) -> Self:
-        """The rows that are flagged."""
-        place = np.cumsum(kept, dtype=np.int32) - 1
-        still = kept[self.order]
-        order = place[self.order[still]]
-        return self._indexed(self.frame[np.flatnonzero(kept)], self.key, self.hashes[still], order)
-
-    def holding(self, frame: pl.DataFrame) -> Self:
-        """The same index over other columns of the same rows."""
-        return replace(self, frame=frame)
-
-    def repeated(self) -> tuple[Integers, Integers]:
-        """All pairs (row, earlier row) of equal hash."""
-        if not (self.hashes[1:] == self.hashes[:-1]).any():
-            return _NONE, _NONE
-        later, earlier = self.locate(self.keys.hashes)
-        return later[earlier < later], earlier[earlier < later]
-
-    def locate(self, wanted: Hashes) -> tuple[Integers, Integers]:
-        """All pairs (place in ``wanted``, row) of equal hash."""
-        bucket = wanted >> self.shift
-        at, end = self.starts[bucket], self.starts[bucket + np.uint64(1)]
-        query = np.flatnonzero(at < end)
-        at, end = at[query], end[query]
-        found: list[tuple[Integers, Integers]] = []
-        while query.size:
-            same = self.hashes[at] == wanted[query]
-            found.append((query[same], self.order[at[same]].astype(np.int64)))
-            at = at + 1
-            more = at < end
-            query, at, end = query[more], at[more], end[more]
-        if not found:
-            return _NONE, _NONE
-        return np.concatenate([q for q, _ in found]), np.concatenate([row for _, row in found])
-
-    @classmethod
-    def _indexed(
-        cls, frame: pl.DataFrame, key: str, hashes: Hashes, order: npt.NDArray[np.int32]
-    ) -> Self:
-        # About two buckets a row: most keys that are not here meet an empty one.
-        bits = max(1, int(hashes.size).bit_length() + 1)
-        shift = np.uint64(64 - bits)
-        counts = np.bincount((hashes >> shift).astype(np.int64), minlength=1 << bits)
-        starts = np.zeros((1 << bits) + 1, dtype=np.int32)
-        np.cumsum(counts, out=starts[1:])
-        return cls(frame, key, hashes, order, starts, shift)
+    new: Integers
+    chunk: Integers
+    number: Integers
+    old: Records
 
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """Rows with a key that may stand in several of them."""
+    """Records of both inputs, as far as they may still matter.
 
-    key: str
-    columns: tuple[str, ...]
+    ``height`` is how much of the last chunk belongs to this version. ``since`` is what was closed
+    when the last chunk was begun, ``fewest`` how many records it holds before another is.
+    """
+
+    layouts: tuple[Layout, Layout]
     chunks: tuple[Chunk, ...] = ()
+    height: int = 0
+    since: Mapping[int, int] = field(default_factory=dict)
+    fewest: int = FEWEST
 
     @property
-    def height(self) -> int:
-        """The number of rows."""
-        return sum(each.height for each in self.chunks)
+    def count(self) -> int:
+        """The number of records."""
+        return sum(each.height for each in self.chunks[:-1]) + self.height
 
-    def add(self, chunk: Chunk | None) -> Self:
-        """These rows and those of a chunk."""
-        if chunk is None or not chunk.height:
+    def add(self, records: Records, payloads: tuple[Sequence[pl.Series], ...]) -> Self:
+        """These records and some more, with the payloads of those of either side, in order."""
+        if not records.size:
             return self
-        chunks = (*self.chunks, chunk)
-        if len(chunks) > 1 and sum(each.height for each in chunks[-2:]) <= SMALLEST:
-            chunks = (*chunks[:-2], Chunk.merged(chunks[-2:]))
-        while (tail := _mergeable(chunks)) >= FACTOR:
-            chunks = (*chunks[:-tail], Chunk.merged(chunks[-tail:]))
-        return replace(self, chunks=chunks)
+        grown = self._open()
+        last = grown.chunks[-1]
+        for side, (payload, columns) in enumerate(zip(last.payloads, payloads, strict=True)):
+            ours = records["side"] == side
+            count = int(np.count_nonzero(ours))
+            records["place"][ours] = np.arange(payload.height, payload.height + count)
+            payload.extend(columns, count)
+        last.extend(records)
+        return replace(grown, height=last.height)
 
-    def find(self, keys: Keys, columns: Sequence[str]) -> tuple[Integers, pl.DataFrame | None]:
-        """For every row with one of ``keys``: the key's place among them, and the row's columns.
+    def newest(self, count: int) -> Records:
+        """The records that were added last, to set their flags before anybody else sees them."""
+        return self.chunks[-1].records[self.height - count :]
 
-        Returns ``(places, frame)`` of equal length; the frame is None when nothing was found.
+    def find(self, records: Records) -> Found:
+        """The newest records, given again, beside all that came before them with the same key."""
+        places, chunks, numbers, old = [], [], [], []
+        for at, chunk in enumerate(self.chunks):
+            place, number = chunk.locate(records)
+            if at == len(self.chunks) - 1:
+                earlier = number < self.height - records.size + place
+                place, number = place[earlier], number[earlier]
+            places.append(place)
+            chunks.append(np.full(place.size, at))
+            numbers.append(number)
+            old.append(taken(chunk.records, number))
+        new, where, rows = (np.concatenate(each) for each in (places, chunks, numbers))
+        return Found(new, where, rows, joined(old))
+
+    def payload(self, side: int, chunks: Integers, numbers: Integers) -> pl.DataFrame:
+        """What else is kept of some records of one side."""
+        order = np.argsort(chunks, kind="stable")
+        which, starts = np.unique(chunks[order], return_index=True)
+        parts = []
+        for chunk, some in zip(which.tolist(), np.split(order, starts[1:]), strict=True):
+            here = self.chunks[chunk]
+            parts.append(
+                pl.DataFrame(here.payloads[side].columns(here.records["place"][numbers[some]]))
+            )
+        if len(parts) == 1:
+            return parts[0]
+        back = np.empty_like(order)
+        back[order] = np.arange(order.size)
+        return pl.concat(parts)[back]
+
+    def since_closed(self, closed: Mapping[int, int], width: int) -> Self:
+        """Without the chunks of which all is before ``closed``; ``width`` is that of a chunk in µs.
+
+        What is before it in other chunks stays for a while: at most a chunk's part of all.
         """
-        places: list[Integers] = []
-        frames: list[pl.DataFrame] = []
-        for chunk in self.chunks:
-            place, row = chunk.locate(keys.hashes)
-            if place.size:
-                here = chunk.frame.get_column(self.key)
-                same = (keys.values[place] == here[row]).to_numpy()
-                places.append(place[same])
-                frames.append(chunk.frame[list(columns)][row[same]])
-        if not frames:
-            return _NONE, None
-        return np.concatenate(places), pl.concat(frames)
+        if not self.chunks:
+            return self
+        alive = [
+            each
+            for each in self.chunks[:-1]
+            if any(newest >= closed.get(p, newest) for p, newest in each.newest.items())
+        ]
+        since = {**closed, **self.since}
+        kept = replace(self, chunks=(*alive, self.chunks[-1]), since=since)
+        if all(closed[p] - since[p] < width for p in closed):
+            return kept
+        return kept.renewed(closed)
 
-    def only(self, kept: Callable[[pl.DataFrame], Flags], *, strictly: bool = False) -> Self:
-        """Let go of the rows that are not ``kept``.
+    def of(self, partitions: frozenset[int]) -> Self:
+        """The records of some partitions."""
+        wanted = np.array(sorted(partitions), dtype=np.int64)
+        kept = []
+        for chunk, height in zip(self.chunks, self._heights, strict=True):
+            ours = np.isin(chunk.records["partition"][:height], wanted)
+            kept.append(chunk.only(np.flatnonzero(ours)))
+        for each in kept[:-1]:
+            each.seal()
+        return replace(self, chunks=tuple(kept), height=kept[-1].height if kept else 0)
 
-        Unless ``strictly``, a chunk stays whole while most of it is kept: to copy it would cost
-        more than it frees.
+    @property
+    def _heights(self) -> list[int]:
+        before = [each.height for each in self.chunks[:-1]]
+        return [*before, self.height] if self.chunks else before
+
+    def renewed(self, closed: Mapping[int, int]) -> Self:
+        """Begin another chunk; or, where that is not worth it, one with what is alive of the last.
+
+        A version that is not the newest cannot seal the last chunk, as others still add to it.
         """
-        left: list[Chunk] = []
-        for chunk in self.chunks:
-            flags = kept(chunk.frame)
-            stay = int(np.count_nonzero(flags))
-            if stay == chunk.height or (2 * stay > chunk.height and not strictly):
-                left.append(chunk)
-            elif stay:
-                left.append(chunk.only(flags))
-        return replace(self, chunks=tuple(left))
+        last = self.chunks[-1]
+        if self.height >= self.fewest and self.height == last.height:
+            return self._sealed(closed)
+        oldest = by_number(closed, int(last.records["partition"].max(initial=0)))
+        few = last.only(np.flatnonzero(last.alive(oldest)[: self.height]))
+        return replace(self, chunks=(*self.chunks[:-1], few), height=few.height, since=closed)
 
+    def _sealed(self, closed: Mapping[int, int]) -> Self:
+        last = self.chunks[-1]
+        last.seal()
+        return replace(
+            self, chunks=(*self.chunks, self._chunk(last.height)), height=0, since=closed
+        )
 
-_NONE: Final[Integers] = np.empty(0, dtype=np.int64)
+    def _open(self) -> Self:
+        """The same, with a last chunk that can be added to."""
+        if not self.chunks:
+            return replace(self, chunks=(self._chunk(self.fewest),))
+        last = self.chunks[-1]
+        if last.sealed or last.height > self.height:
+            own = last.only(np.arange(self.height))
+            return replace(self, chunks=(*self.chunks[:-1], own))
+        if self.height >= self.fewest and SHARE * self.height >= self.count:
+            return self._sealed(self.since)
+        return self
 
-
-def _mergeable(chunks: Sequence[Chunk]) -> int:
-    """How many of the youngest chunks are no larger, by size class, than the last one."""
-    most = chunks[-1].height
-    if most >= LARGEST:
-        return 1
-    limit = FACTOR ** (math.floor(math.log(most, FACTOR)) + 1)
-    tail = 0
-    while tail < len(chunks) and chunks[-1 - tail].height < limit:
-        tail += 1
-    return tail
-
-
-def _before(chunks: Sequence[Chunk]) -> list[int]:
-    """How many rows stand before each chunk."""
-    return [int(each) for each in np.cumsum([0, *(chunk.height for chunk in chunks[:-1])])]
+    def _chunk(self, capacity: int) -> Chunk:
+        return Chunk(self.layouts, capacity)

@@ -1,24 +1,17 @@
 """Sums of errors by version, role, segment and window of the event, from each partition."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final, Self
+from typing import Final, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 
-from edml.events import PARTITION
-from edml.scoring.bounds import Bounds
-from edml.scoring.intake import COUNTS, OPENS, TIME, Intake, integers, rows_where
+from edml.scoring.bounds import Bounds, by_number
+from edml.scoring.chunk import OUTCOME, Records
+from edml.scoring.growing import Flags, Integers, distinct, taken
+from edml.scoring.kinds import NONE
 from edml.scoring.matching import Verdicts
-from edml.scoring.rows import Integers
-from edml.serving import records as served
-
-_KIND: Final = (served.VERSION, served.ROLE, served.SEGMENT)
-
-KEY: Final = (PARTITION, *_KIND, TIME)
-"""What sums are told apart by; ``TIME`` is the start of the window, in µs."""
 
 COUNTED: Final = (
     "predictions",
@@ -36,176 +29,199 @@ SUMMED: Final = (
     "sum_outcome",
     "sum_squared_outcome",
 )
-SCHEMA: Final = pl.Schema(
-    {
-        PARTITION: pl.Int32(),
-        **dict.fromkeys(_KIND, pl.String()),
-        TIME: pl.Int64(),
-        **dict.fromkeys(COUNTED, pl.Int64()),
-        **dict.fromkeys(SUMMED, pl.Float64()),
-    }
-)
 
-_WHAT: Final = "_what"
-_ERROR: Final = "_error"
-_OUTCOME: Final = "_outcome"
 _PREDICTIONS, _COUNT, _INVALID, _LATE, _DUPLICATES, _OUTCOMES, _MATCHED = range(len(COUNTED))
 
-MANY: Final = 1 << 17
-"""Facts are added up when there are so many, though none is to be published yet."""
+MANY: Final = 1 << 14
+"""Totals are added up when there are so many, though none is to be published yet."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
+class Totals:
+    """Sums by partition, code of the kind, and start of the window in µs.
+
+    ``counts`` has a column for each of `COUNTED`, ``sums`` one for each of `SUMMED`.
+    """
+
+    partitions: Integers
+    kinds: Integers
+    windows: Integers
+    counts: npt.NDArray[np.int64]
+    sums: npt.NDArray[np.float64]
+
+    @classmethod
+    def none(cls) -> Self:
+        """Nothing at all."""
+        no = np.empty(0, dtype=np.int64)
+        return cls(no, no, no, np.empty((0, len(COUNTED)), np.int64), np.empty((0, len(SUMMED))))
+
+    @property
+    def height(self) -> int:
+        """The number of rows."""
+        return self.windows.size
+
+    def where(self, flags: Flags) -> Self:
+        """The rows that are flagged."""
+        if flags.all():
+            return self
+        return type(self)(
+            self.partitions[flags],
+            self.kinds[flags],
+            self.windows[flags],
+            self.counts[flags],
+            self.sums[flags],
+        )
+
+    def and_(self, others: Sequence[Self]) -> Self:
+        """These rows, and those of others after them."""
+        every = [self, *others]
+        return type(self)(
+            np.concatenate([each.partitions for each in every]),
+            np.concatenate([each.kinds for each in every]),
+            np.concatenate([each.windows for each in every]),
+            np.concatenate([each.counts for each in every]),
+            np.concatenate([each.sums for each in every]),
+        )
+
+    def total(self, known: int = 0) -> tuple[Self, Flags]:
+        """One row for each key, and whether more than the first ``known`` rows went into it."""
+        order = np.lexsort((self.windows, self.kinds, self.partitions))
+        keys = [each[order] for each in (self.partitions, self.kinds, self.windows)]
+        first = np.ones(self.height, dtype=np.bool_)
+        first[1:] = np.logical_or.reduce([each[1:] != each[:-1] for each in keys])
+        starts = np.flatnonzero(first)
+        if not starts.size:
+            return self, first
+        partitions, kinds, windows = (each[starts] for each in keys)
+        sums = type(self)(
+            partitions,
+            kinds,
+            windows,
+            np.add.reduceat(self.counts[order], starts),
+            np.add.reduceat(self.sums[order], starts),
+        )
+        return sums, np.logical_or.reduceat(order >= known, starts)
+
+
+class Fact(NamedTuple):
+    """Things to count, each of the kind that ``what`` tells, in the window of ``time``."""
+
+    partition: Integers
+    kind: Integers
+    time: Integers
+    what: Integers
+
+
+@dataclass(frozen=True, eq=False)
 class Sums:
     """The windows that are open.
 
-    ``published`` holds the sums that readers know and ``added`` those that came on top. ``facts``
-    are not added up yet: each row is one thing to count, of the kind that ``_what`` tells, for one
-    version, role and segment or for none.
+    ``published`` holds the sums that readers know, one row a key; ``added`` what came on top, in
+    the order in which it came.
     """
 
-    published: pl.DataFrame
-    added: pl.DataFrame
-    facts: tuple[pl.DataFrame, ...] = ()
+    published: Totals
+    added: tuple[Totals, ...] = ()
     waiting: int = 0
 
     @classmethod
     def none(cls) -> Self:
         """Before anything is counted."""
-        return cls(SCHEMA.to_frame(), SCHEMA.to_frame())
+        return cls(Totals.none())
 
     @property
     def changed(self) -> bool:
         """Whether readers do not know all."""
-        return bool(self.facts) or not self.added.is_empty()
+        return bool(self.added)
 
-    def add(self, facts: Sequence[pl.DataFrame], bounds: Bounds) -> Self:
-        """These sums and some facts more; what is of closed windows was counted once already."""
-        still_open = [
-            integers(each, TIME) >= bounds.closed[integers(each, PARTITION)] for each in facts
-        ]
-        new = [rows_where(*each) for each in zip(facts, still_open, strict=True) if each[1].any()]
-        waiting = self.waiting + sum(each.height for each in new)
-        grown = replace(self, facts=(*self.facts, *new), waiting=waiting)
-        return grown if waiting < MANY else grown.summed(bounds.rule.window)
-
-    def summed(self, window: int) -> Self:
-        """The same sums, with all facts added up."""
-        if not self.facts:
+    def add(self, totals: Totals | None) -> Self:
+        """These sums and some more."""
+        if totals is None:
             return self
-        counts = [
-            (pl.col(_WHAT) == what).sum().cast(pl.Int64).alias(name)
-            for what, name in enumerate(COUNTED)
-        ]
-        error, outcome = pl.col(_ERROR), pl.col(_OUTCOME)
-        terms = (error, error.abs(), error**2, outcome, outcome**2)
-        totals = [term.sum().alias(name) for term, name in zip(terms, SUMMED, strict=True)]
-        facts = (
-            _together(self.facts)
-            .with_columns(pl.col(TIME) - pl.col(TIME) % window)
-            .group_by(KEY)
-            .agg(*counts, *totals)
-        )
-        return replace(self, added=_total(self.added, facts), facts=(), waiting=0)
+        added, waiting = (*self.added, totals), self.waiting + totals.height
+        if waiting < MANY:
+            return replace(self, added=added, waiting=waiting)
+        return replace(self, added=(_total(added),), waiting=0)
 
-    def told(self) -> Self:
-        """The same sums, all of them published; facts must have been added up."""
-        if self.added.is_empty():
-            return self
-        unchanged = self.published.join(self.added, on=KEY, how="anti")
-        published = pl.concat([unchanged, self.news()])
-        return replace(self, published=published, added=self.added.clear())
+    def told(self) -> tuple[Self, Flags]:
+        """The same sums, all of them published; and which of their rows have changed."""
+        if not self.added:
+            return self, np.zeros(self.published.height, dtype=np.bool_)
+        published, changed = self.published.and_(self.added).total(self.published.height)
+        return type(self)(published), changed
 
-    def news(self) -> pl.DataFrame:
-        """The rows that have changed since they were published, with all that they come to."""
-        before = self.published.join(self.added, on=KEY, how="semi")
-        return _total(before, self.added)
-
-    def since(self, closed: Integers) -> Self:
+    def since(self, closed: Mapping[int, int]) -> Self:
         """Without the published windows that begin before ``closed``, by partition number."""
         rows = self.published
-        still_open = integers(rows, TIME) >= closed[integers(rows, PARTITION)]
-        return replace(self, published=rows_where(rows, still_open))
+        oldest = by_number(closed, int(rows.partitions.max(initial=0)))
+        return replace(self, published=rows.where(rows.windows >= oldest[rows.partitions]))
 
-    def keep(self, which: pl.Expr) -> Self:
-        """Only the rows of which ``which`` is true."""
-        return replace(
-            self,
-            published=self.published.filter(which),
-            added=self.added.filter(which),
-            facts=tuple(each.filter(which) for each in self.facts),
-        )
+    def of(self, partitions: frozenset[int]) -> Self:
+        """The sums of some partitions."""
+        wanted = sorted(partitions)
 
+        def ours(rows: Totals) -> Totals:
+            return rows.where(np.isin(rows.partitions, wanted))
 
-def of_predictions(taken: Intake) -> list[pl.DataFrame]:
-    """What new predictions count for, in the window of their event."""
-    return _of_records(taken, _PREDICTIONS, named=True)
+        return replace(self, published=ours(self.published), added=tuple(map(ours, self.added)))
 
 
-def of_outcomes(taken: Intake) -> list[pl.DataFrame]:
-    """What new outcomes count for, in the window of their own time."""
-    return _of_records(taken, _OUTCOMES, named=False)
+def added_up(new: Records, verdicts: Verdicts | None, bounds: Bounds) -> Totals | None:
+    """What new records and pairs count for, but for what is of closed windows: that was counted.
 
-
-def of_verdicts(verdicts: Verdicts) -> list[pl.DataFrame]:
-    """What pairs count for: in the window of the event, and in that of the outcome's own time.
-
-    An outcome is matched once, however many models have predicted its event.
+    Predictions count in the window of their event, and so do pairs. Outcomes count in the window of
+    their own time, and are matched once, however many models have predicted their event.
     """
-    pairs, counts = verdicts.pairs, verdicts.counts
-    what = np.where(verdicts.late, _LATE, np.where(verdicts.invalid, _INVALID, _COUNT))
-    outcome = np.where(counts, verdicts.outcome.to_numpy(), 0.0)
-    prediction = pairs.predictions.get_column(served.PREDICTION).to_numpy()
-    error = np.where(counts, prediction - outcome, 0.0)
-    opened = rows_where(pairs.outcomes, pairs.predictions.get_column(OPENS).to_numpy())
-    return [
-        _facts(pairs.predictions, what, named=True, error=error, outcome=outcome),
-        _facts(opened, np.full(opened.height, _MATCHED), named=False),
-    ]
-
-
-def _of_records(taken: Intake, what: int, *, named: bool) -> list[pl.DataFrame]:
-    if taken.fresh is None:
-        return []
-    frame = taken.fresh.frame
-    counts = frame.get_column(COUNTS).to_numpy()
-    return [_facts(frame, np.where(counts, what, _DUPLICATES), named=named)]
-
-
-def _facts(
-    rows: pl.DataFrame,
-    what: npt.NDArray[np.int_],
-    *,
-    named: bool,
-    error: npt.NDArray[np.float64] | None = None,
-    outcome: npt.NDArray[np.float64] | None = None,
-) -> pl.DataFrame:
-    """One fact for each row, with the row's kind if it is ``named``."""
-    zeros = np.zeros(rows.height)
-    return pl.DataFrame(
-        [
-            *(rows.get_column(each) for each in (KEY if named else (PARTITION, TIME))),
-            pl.Series(_WHAT, what.astype(np.int8)),
-            pl.Series(_ERROR, zeros if error is None else error),
-            pl.Series(_OUTCOME, zeros if outcome is None else outcome),
-        ]
+    what = np.where(new["side"] == OUTCOME, _OUTCOMES, _PREDICTIONS)
+    what = np.where(new["counts"], what, _DUPLICATES)
+    facts = [Fact(new["partition"], new["kind"], new["time"], what)]
+    if verdicts is not None:
+        event, outcome = verdicts.pairs.predictions, verdicts.pairs.outcomes
+        said = np.where(verdicts.late, _LATE, np.where(verdicts.invalid, _INVALID, _COUNT))
+        facts.append(Fact(event["partition"], event["kind"], event["time"], said))
+        opened = taken(outcome, event["opens"].nonzero()[0])
+        nobody, matched = np.full(opened.size, NONE), np.full(opened.size, _MATCHED)
+        facts.append(Fact(opened["partition"], nobody, opened["time"], matched))
+    partition, kind, time, said = (
+        np.concatenate(each).astype(np.int64, copy=False) for each in zip(*facts, strict=True)
     )
+    still_open = time >= bounds.closed[partition]
+    if not still_open.any():
+        return None
+    if not still_open.all():
+        partition, kind, time = (each[still_open] for each in (partition, kind, time))
+    totals, place = _grouped(partition, kind, time // bounds.rule.window)
+    counts = np.bincount(
+        place * len(COUNTED) + said[still_open], minlength=totals.height * len(COUNTED)
+    )
+    totals.counts[:] = counts.reshape(totals.counts.shape)
+    if verdicts is not None:
+        scored = still_open & (said == _COUNT)
+        where, pair = place[scored[still_open]], np.flatnonzero(scored) - new.size
+        label = verdicts.outcome[pair]
+        error = verdicts.prediction[pair] - label
+        for column, term in enumerate((error, np.abs(error), error**2, label, label**2)):
+            totals.sums[:, column] = np.bincount(where, weights=term, minlength=totals.height)
+    return replace(totals, windows=totals.windows * bounds.rule.window)
 
 
-def _together(facts: Sequence[pl.DataFrame]) -> pl.DataFrame:
-    """All facts in one frame; the kind of those without one is empty."""
-    named = [each for each in facts if served.ROLE in each.columns]
-    others = [each for each in facts if served.ROLE not in each.columns]
-    if not others:
-        return pl.concat(named)
-    no_kind = [pl.lit("").alias(each) for each in _KIND]
-    unnamed = pl.concat(others).select(PARTITION, *no_kind, TIME, _WHAT, _ERROR, _OUTCOME)
-    return pl.concat([*named, unnamed])
+def _grouped(partition: Integers, kind: Integers, window: Integers) -> tuple[Totals, Integers]:
+    """Empty sums of each partition, kind and number of a window there is, and the place of each."""
+    earliest, kinds = int(window.min()), int(kind.max()) + 1
+    span = int(window.max()) - earliest + 1
+    groups, place = distinct((partition * kinds + kind) * span + (window - earliest))
+    rest, later = np.divmod(groups, span)
+    partitions, of_kind = np.divmod(rest, kinds)
+    totals = Totals(
+        partitions,
+        of_kind,
+        later + earliest,
+        np.zeros((groups.size, len(COUNTED)), dtype=np.int64),
+        np.zeros((groups.size, len(SUMMED))),
+    )
+    return totals, place
 
 
-def _total(*frames: pl.DataFrame) -> pl.DataFrame:
-    """Sums of the same key as one."""
-    some = [each for each in frames if each.height]
-    if len(some) < len(frames):
-        return some[0] if some else frames[0]
-    return pl.concat(some).group_by(KEY).agg(pl.col(*COUNTED, *SUMMED).sum())
+def _total(parts: Sequence[Totals]) -> Totals:
+    first, *others = parts
+    return first.and_(others).total()[0] if others else first

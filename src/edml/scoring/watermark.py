@@ -8,7 +8,7 @@ from typing import Final, Self
 
 import numpy as np
 
-from edml.scoring.rows import Integers
+from edml.scoring.growing import Integers
 
 NEVER: Final = -(1 << 62)
 """Before every time that a record can carry."""
@@ -38,26 +38,24 @@ class Watermark:
         """How far the partition is, by its records or by the clock."""
         return max(self.latest, self.idle)
 
-    def before(self, times: Integers) -> Integers:
-        """For each of some new records, in order, the watermark that it meets."""
-        running = np.empty(times.size, dtype=np.int64)
-        running[:1] = self.latest
-        np.maximum(np.maximum.accumulate(times[:-1]), self.latest, out=running[1:])
-        return running
+    def after(
+        self, times: Integers, offsets: Integers, width: int, now: int
+    ) -> tuple[Integers, Self]:
+        """What becomes of it with new records, in order, of which there is one at least.
 
-    def after(self, times: Integers, offsets: Integers, width: int, now: int) -> Self:
-        """The watermark after new records, in order, of which there is one at least."""
-        running = np.maximum(np.maximum.accumulate(times), self.latest)
-        steps = running // width * width
-        entered = np.flatnonzero(np.diff(steps, prepend=self.latest // width * width))
-        trail = zip(steps[entered].tolist(), offsets[entered].tolist(), strict=True)
-        return replace(
-            self,
-            latest=int(running[-1]),
-            base=int(running[-1]),
-            arrived=now,
-            trail=(*self.trail, *trail),
-        )
+        Gives back, too, the watermark that each of the records meets.
+        """
+        running = np.empty(times.size + 1, dtype=np.int64)
+        running[0], running[1:] = self.latest, times
+        np.maximum.accumulate(running, out=running)
+        latest = int(running[-1])
+        trail = self.trail
+        if latest // width > self.latest // width:
+            steps = running // width
+            entered = np.flatnonzero(steps[1:] > steps[:-1])
+            times_entered = (steps[entered + 1] * width).tolist()
+            trail = (*trail, *zip(times_entered, offsets[entered].tolist(), strict=True))
+        return running[:-1], replace(self, latest=latest, base=latest, arrived=now, trail=trail)
 
     def waited(self, now: int, other: Self | None) -> Self:
         """The watermark when nothing has come, and the partition is read to its end.

@@ -65,9 +65,6 @@ def namespace(application: Application) -> str:
 
 def prediction_dtypes(application: Application) -> pl.Schema:
     """The columns of a frame of predictions."""
-    features = pl.Struct(
-        {name: _POLARS[column.type] for name, column in application.columns.items()}
-    )
     return pl.Schema(
         {
             KEY: pl.String(),
@@ -78,6 +75,11 @@ def prediction_dtypes(application: Application) -> pl.Schema:
             SEGMENT: pl.String(),
             EVENT_PARTITION: pl.Int32(),
             EVENT_OFFSET: pl.Int64(),
-            FEATURES: features,
+            FEATURES: pl.Struct(feature_dtypes(application)),
         }
     )
+
+
+def feature_dtypes(application: Application) -> dict[str, pl.DataType]:
+    """The columns of the features that a model is given."""
+    return {name: _POLARS[column.type] for name, column in application.columns.items()}
