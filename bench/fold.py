@@ -6,8 +6,8 @@ Trips of the simulated city are predicted and end, evenly spread over time, and 
 
 import gc
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from statistics import median
 
@@ -21,6 +21,7 @@ from bench.peers.peer import ROOT
 from bench.stage import PARTITIONS
 from edml.application import EVENT_TIME
 from edml.apps.taxi import taxi
+from edml.component import Step
 from edml.events import OFFSET, PARTITION, TIMESTAMP, Batch, TopicPartition
 from edml.features import Features
 from edml.keys import row_keys
@@ -81,6 +82,19 @@ class Stream:
             there = {topic: each for topic, each in frames.items() if each.height}
             yield Batch(there, _ends(there))
 
+    def again(self, last: Step[Scores], positions: Mapping[TopicPartition, int]) -> Iterator[Batch]:
+        """The batches that are read again after a crash: one partition of one input at a time."""
+        for place, end in positions.items():
+            predicted = place.topic == taxi.predictions_topic
+            rows = self.predictions if predicted else self.outcomes
+            start = last.rewind.get(place, end)
+            ours = rows.filter(
+                (pl.col(PARTITION) == place.partition)
+                & pl.col(OFFSET).is_between(start, end, closed="left")
+            )
+            for some in ours.iter_slices(FILLED):
+                yield Batch({place.topic: some}, {place: some[OFFSET][-1] + 1})
+
 
 def _placed(rows: pl.DataFrame, time: str) -> pl.DataFrame:
     """Rows with the offsets and the timestamps that they would have."""
@@ -120,6 +134,7 @@ class Fold:
     component: Scoring
     state: Scores
     now: datetime = START
+    last: Step[Scores] = field(init=False)
 
     def run(self, batches: Iterator[Batch]) -> list[tuple[float, int]]:
         """For each batch, processor time in seconds and how many predictions were scored."""
@@ -127,12 +142,25 @@ class Fold:
         for batch in batches:
             self.now += timedelta(seconds=batch.rows / 2 / RATE)
             started = time.process_time()
-            step = self.component.step(self.state, batch, self.now)
+            self.last = step = self.component.step(self.state, batch, self.now)
             self.state = self.component.settle(step.state)
             taken = time.process_time() - started
             scored = step.outputs.frames.get(taxi.scored_topic)
             found.append((taken, 0 if scored is None else scored.height))
         return found
+
+
+def rebuilt(fold: Fold, stream: Stream) -> tuple[float, int]:
+    """Rebuild the state from the log: processor time in seconds, and records read again."""
+    component, last = fold.component, fold.last
+    batches = list(stream.again(last, last.state.positions))
+    started = time.process_time()
+    state = component.initial()
+    for partition, note in last.note.items():
+        state = component.restore(state, partition, note)
+    for batch in batches:
+        state = component.settle(component.step(state, batch, fold.now).state)
+    return time.process_time() - started, sum(batch.rows for batch in batches)
 
 
 def measured(trips: pl.DataFrame, kept: int, batches: dict[int, int]) -> None:
@@ -163,6 +191,8 @@ def measured(trips: pl.DataFrame, kept: int, batches: dict[int, int]) -> None:
             f"{sum(scored for _, scored in each):,} scored",
             flush=True,
         )
+    seconds, records = rebuilt(fold, stream)
+    print(f"  rebuilt from {records:,} records in {seconds:.2f} s", flush=True)
 
 
 @click.command()
