@@ -6,7 +6,7 @@ good after all, or there is a cause why not. No bad record costs or changes its 
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from edml.errors import SchemaError
 from edml.kafka.codec import wire
-from edml.kafka.codec.columns import Cursors
+from edml.kafka.codec.columns import Buffer, Cursors
 from edml.kafka.codec.dtypes import column_type, frame_schema, plain
 from edml.kafka.codec.layout import Record, RecordSchema, flat, record
 from edml.kafka.codec.resolve import Resolution
@@ -76,10 +76,9 @@ class Decoder:
 
     def decode(self, values: Sequence[bytes | None]) -> Decoded:
         """Give back the frame of the values, and what is bad among them."""
-        groups, bad = _by_schema(values)
-        frames = []
-        for schema_id, rows in groups:
-            records = [value for row in rows.tolist() if (value := values[row]) is not None]
+        frames: list[pl.DataFrame] = []
+        bad: list[Bad] = []
+        for schema_id, rows, records in self._groups(values, bad):
             try:
                 frame, faults = self._writer(schema_id).decode(records, rows)
             except SchemaError as error:
@@ -90,6 +89,21 @@ class Decoder:
         frame = _in_order(frames) if frames else self._empty.clone()
         rows = frame.drop_in_place(ROW).to_numpy()
         return Decoded(frame, rows, sorted(bad))
+
+    def _groups(
+        self, values: Sequence[bytes | None], bad: list[Bad]
+    ) -> Iterator[tuple[int, Rows, "_Records"]]:
+        """Stand before the records of each schema id; what has none is bad."""
+        if len(values) > self._few:
+            buffer = Buffer(values)
+            header = buffer.header()
+            if header is not None and header[0] == wire.MAGIC:
+                yield wire.schema_id(header), np.arange(len(values)), _Records(values, buffer)
+                return
+        groups, causes = _by_schema(values)
+        bad += causes
+        for schema_id, rows in groups:
+            yield schema_id, rows, _Records([values[row] for row in rows.tolist()])
 
     def _writer(self, schema_id: int) -> "_Writer":
         if schema_id not in self._writers:
@@ -108,6 +122,28 @@ def decode(
     return Decoder(schemas, reader).decode(values)
 
 
+class _Records:
+    """Some values of one schema: by themselves, and side by side once that is asked for."""
+
+    def __init__(self, values: Sequence[bytes | None], buffer: Buffer | None = None) -> None:
+        self._values: Final = values
+        self._buffer = buffer
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def buffer(self) -> Buffer:
+        """Give back all of them side by side."""
+        if self._buffer is None:
+            self._buffer = Buffer(self._values)
+        return self._buffer
+
+    def at(self, places: Rows | None = None) -> Iterator[bytes]:
+        """Give back those at some places, or all."""
+        some = self._values if places is None else [self._values[i] for i in places.tolist()]
+        return (value for value in some if value is not None)
+
+
 class _Writer:
     """How the records of one writer's schema are decoded. Its frames have the column `ROW`."""
 
@@ -122,29 +158,29 @@ class _Writer:
         self._strict = StrictReader(layout, self._wanted)
         self._side_by_side = flat(layout)
 
-    def decode(self, records: Sequence[bytes], rows: Rows) -> tuple[pl.DataFrame, list[Bad]]:
+    def decode(self, records: _Records, rows: Rows) -> tuple[pl.DataFrame, list[Bad]]:
         """Give back the frame of the records, and what is bad among them."""
         if self._side_by_side and len(records) > self._few:
-            frame, doubtful = self._together(records, rows)
+            frame, doubtful = self._together(records.buffer(), rows)
             bad: list[Bad] = []
             if len(doubtful):
-                careful, bad = self._one_by_one([records[i] for i in doubtful], rows[doubtful])
+                careful, bad = self._one_by_one(records.at(doubtful), rows[doubtful])
                 frame = _in_order([frame, careful])
         else:
-            frame, bad = self._one_by_one(records, rows)
+            frame, bad = self._one_by_one(records.at(), rows)
         return self._resolved(frame, bad)
 
-    def _together(self, records: Sequence[bytes], rows: Rows) -> tuple[pl.DataFrame, Rows]:
+    def _together(self, buffer: Buffer, rows: Rows) -> tuple[pl.DataFrame, Rows]:
         """Give back the frame of the clean records, and the places of the others."""
-        cursors = Cursors.over(records, skip=wire.HEADER.size)
-        columns = cursors.record(self._layout.fields, self._wanted)
-        frame = pl.DataFrame([pl.Series(ROW, rows), *columns])
+        cursors = Cursors.over(buffer, skip=wire.HEADER.size)
+        frame = cursors.frame(self._layout.fields, self._wanted)
+        frame.insert_column(0, pl.Series(ROW, rows))
         doubtful = cursors.doubtful()
         if not doubtful.any():
             return frame, np.empty(0, np.int64)
         return frame.filter(~doubtful), np.flatnonzero(doubtful)
 
-    def _one_by_one(self, records: Sequence[bytes], rows: Rows) -> tuple[pl.DataFrame, list[Bad]]:
+    def _one_by_one(self, records: Iterable[bytes], rows: Rows) -> tuple[pl.DataFrame, list[Bad]]:
         """Give back the frame of the good records, and the others with their causes."""
         good: list[list[Any]] = []
         bad: list[Bad] = []

@@ -81,6 +81,10 @@ def unzigzag(words: Words) -> Longs:
     return (words >> _ONE).view(np.int64) ^ -(words & _ONE).view(np.int64)
 
 
+ONE_BYTE: Final = unzigzag(np.arange(CONTINUED, dtype=np.uint64))
+"""The number that each byte stands for which no other follows."""
+
+
 def pack(words: Words) -> Words:
     """Join the low seven bits of each of the eight bytes into 56 bits."""
     for even, odd, shift in _HALVES:
