@@ -414,7 +414,7 @@ ABORTS = st.tuples(
 )
 REBALANCES = st.tuples(st.just("rebalance"), st.integers(0, PARTITIONS - 1))
 CRASHES = st.tuples(st.just("crash"), st.integers(1, 6))
-PAUSES = st.tuples(st.just("pause"), st.integers(0, 70))
+PAUSES = st.tuples(st.just("pause"), st.integers(-70, 70))
 RUNS = st.lists(st.one_of(READS, READS, ABORTS, CRASHES, REBALANCES, PAUSES), max_size=25)
 
 

@@ -6,6 +6,7 @@ import polars as pl
 import pytest
 
 from edml.component import Step
+from edml.errors import LogError
 from edml.events import Batch, Outputs, TopicPartition
 from edml.runtime.log import Committed
 from edml.testing import Crash, Driver
@@ -404,3 +405,24 @@ def test_a_refused_record_stands_alone(sales: Sales) -> None:
     letters = sales.driver.dead_letters
     assert letters.select("topic", "_partition", "_offset").rows() == [("sales", 0, 23)]
     assert "too large" in letters["cause"][0]
+
+
+def test_several_refused_records_stand_alone(sales: Sales) -> None:
+    """Of one batch, each record whose output is refused is found; the others go on."""
+    sales.driver.broker.refused = lambda _, frame: frame["id"].str.contains("culprit").any()
+    for number in range(4):
+        sales.append(*range(number))
+        name = f"culprit {number}"
+        rows = pl.DataFrame({"id": [name], "value": [666]})
+        sales.driver.append("sales", rows, partition=0)
+    sales.check()
+    assert sales.driver.dead_letters["_offset"].to_list() == [0, 2, 5, 9]
+
+
+def test_what_is_refused_whatever_is_read_ends_it() -> None:
+    """Outputs of no record that are refused are not tried for ever: the error says so."""
+    driver = Driver(Minutes())
+    driver.broker.refused = lambda topic, _: topic == "minutes"
+    driver.append("any", pl.DataFrame({"id": ["a"]}))
+    with pytest.raises(LogError, match="refuses what is to be written, whatever is read"):
+        driver.run()

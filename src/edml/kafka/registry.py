@@ -162,9 +162,9 @@ class Registry:
     def _avro(self, answer: httpx.Response, *, where: str) -> RecordSchema:
         """Give back the schema that was answered, if it is one of an Avro record, and whole."""
         found = _json(answer)
-        if found.get("schemaType", "AVRO") != "AVRO":
+        if (kind := found.get("schemaType") or "AVRO") != "AVRO":
             raise SchemaError(
-                f"it is a schema of {found['schemaType']}, not of Avro",
+                f"it is a schema of {kind}, not of Avro",
                 where=where,
                 todo="have the producer write Avro",
             )
@@ -176,7 +176,7 @@ class Registry:
             )
         try:
             schema = json.loads(found["schema"])
-        except (KeyError, ValueError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             raise self._strange(answer) from error
         if not isinstance(schema, dict):
             raise SchemaError(

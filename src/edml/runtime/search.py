@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import polars as pl
 
+from edml.errors import LogError
 from edml.events import OFFSET, PARTITION, Batch, Rejected, TopicPartition
 
 
@@ -20,24 +21,38 @@ class Search:
         self.at_most = at_most
         self._largest = at_most
         self._culprit: Mapping[TopicPartition, int] | None = None
+        self._rejected: Mapping[TopicPartition, int] | None = None
         self._cause = ""
 
     def refused(self, batch: Batch, cause: str) -> None:
-        """Told that what came of a batch was refused."""
+        """Told that what came of a batch was refused.
+
+        Raises `LogError` when it was not for a record of the batch: there is none, or it is
+        rejected already. To try again would be to try for ever.
+        """
         if batch.rows > 1:
             self.at_most = batch.rows // 2
-        else:
+        elif batch.rows and batch.positions != self._rejected:
             self._culprit, self._cause = batch.positions, cause
+        else:
+            raise LogError(
+                f"the log refuses what is to be written, whatever is read: {cause}",
+                where=", ".join(f"{each}@{end - 1}" for each, end in batch.positions.items()),
+                todo="see that the topics that are written (the dead letters', too) take records "
+                "of this size: `max.message.bytes` of the topic and of the client. Nothing is "
+                "lost: started again, it goes on from here",
+            )
 
     def accepted(self) -> None:
         """Told that what came of a batch was accepted: take more again."""
+        self._rejected = None
         self.at_most = min(2 * self.at_most, self._largest)
 
     def sift(self, batch: Batch) -> tuple[Batch, tuple[Rejected, ...]]:
         """The batch without the culprit, and the culprit, if this is where it stands."""
         if self._culprit is None or batch.positions != self._culprit:
             return batch, ()
-        self._culprit = None
+        self._culprit, self._rejected = None, self._culprit
         cause = pl.lit(f"the log refuses what comes of it: {self._cause}").alias("cause")
         rejected = (
             Rejected(topic, frame.select(PARTITION, OFFSET, cause))
