@@ -87,7 +87,8 @@ class Version:
             numbers = (records["side"] == PREDICTION).nonzero()[0]
             if numbers.size:
                 chunks = np.full(numbers.size, at)
-                found += map(str, self.rows.payload(PREDICTION, chunks, numbers).rows())
+                payload = pl.DataFrame(self.rows.payload(PREDICTION, chunks, numbers))
+                found += map(str, payload.rows())
         must, may = (
             [str(each.payload) for each in kept if each.side == PREDICTION]
             for kept in (self.must, self.may)

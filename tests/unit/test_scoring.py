@@ -353,6 +353,14 @@ def test_schema_of_scored_is_that_of_its_frames() -> None:
     assert scored_dtypes(taxi).names() == fields
 
 
+def test_scored_predictions_have_the_columns_of_their_schema() -> None:
+    """What is written has the names and types that are declared, in order."""
+    story = Story()
+    story.predicted("a", 0)
+    story.dropped_off("a", 10)
+    assert story.written(taxi.scored_topic).schema == scored_dtypes(taxi)
+
+
 def test_scores_have_the_fields_of_their_class() -> None:
     """A frame of scores has one column for each field of `Score`."""
     story = Story()

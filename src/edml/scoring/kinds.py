@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 
 from edml.scoring.growing import Integers, distinct
-from edml.scoring.payload import Codes, coded
+from edml.scoring.payload import FEW, Codes, coded
 from edml.serving import records as served
 
 KIND: Final = (served.VERSION, served.ROLE, served.SEGMENT)
@@ -42,12 +42,18 @@ class Kinds:
 
     def columns(self, codes: Integers) -> list[pl.Series]:
         """Version, role and segment of kinds."""
+        values = self._kinds.values
+        if codes.size <= FEW:
+            found = [values[each] for each in codes.tolist()]
+            return [
+                pl.Series(name, [each[number] for each in found], dtype=pl.String)
+                for number, name in enumerate(KIND)
+            ]
         used, place = distinct(codes)
-        found = [self._kinds.values[each] for each in used.tolist()]
         columns = [
-            pl.Series(name, [each[number] for each in found], dtype=pl.String)
+            pl.Series(name, [values[each][number] for each in used.tolist()], dtype=pl.String)
             for number, name in enumerate(KIND)
         ]
-        if len(found) == 1:
+        if used.size == 1:
             return [each.new_from_index(0, codes.size) for each in columns]
         return [each[place] for each in columns]

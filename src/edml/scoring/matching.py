@@ -17,7 +17,6 @@ from edml.scoring.growing import Flags, Integers, joined, taken, words
 from edml.scoring.intake import met, repeats
 from edml.scoring.kinds import Kinds
 from edml.scoring.payload import Layout, as_column
-from edml.scoring.records import scored_dtypes
 from edml.scoring.rows import Found, Rows
 from edml.scoring.rule import Rule
 from edml.serving import records as served
@@ -127,15 +126,16 @@ class Verdicts:
 
 
 class Judge:
-    """The outcome rule of an application."""
+    """The outcome rule of an application, and what it makes of pairs.
+
+    Scored predictions have the columns of `edml.scoring.records.scored_dtypes`.
+    """
 
     def __init__(self, application: Application) -> None:
         self._application = application
         self._rule = Rule.of(application)
         value = application.outcome.value.alias(records.OUTCOME)
         self._label = Traced(lambda pairs: pairs.select(value))
-        self._scored = scored_dtypes(application)
-        self._features = list(application.columns)
         self._fields = dtypes_of(application.outcome.schema)
 
     def __call__(
@@ -145,40 +145,47 @@ class Judge:
 
         ``keys`` are those of the new records.
         """
-        kept = rows.payload(PREDICTION, pairs.chunks[PREDICTION], pairs.numbers[PREDICTION])
-        prediction = kept.get_column(_PREDICTED).to_numpy()
+        predicted, *features = rows.payload(
+            PREDICTION, pairs.chunks[PREDICTION], pairs.numbers[PREDICTION]
+        )
+        prediction = predicted.to_numpy()
         key = keys[pairs.new]
-        label = self._labels(rows, pairs, key)
+        times = [
+            as_column(EVENT_TIME, pairs.predictions["time"], _INSTANT),
+            as_column(OUTCOME_TIME, pairs.outcomes["time"], _INSTANT),
+        ]
+        label = self._labels(rows, pairs, key, times)
         lag = pairs.outcomes["time"] - pairs.predictions["time"]
         late = lag > self._rule.wait
         low, high = self._application.outcome.valid
         invalid = ~late & ~((label >= low) & (label <= high))
         verdicts = Verdicts(pairs, prediction, label, late, invalid)
-        columns = [
-            key.alias(served.KEY),
-            *kinds.columns(pairs.predictions["kind"]),
-            as_column(EVENT_TIME, pairs.predictions["time"], _INSTANT),
-            as_column(OUTCOME_TIME, pairs.outcomes["time"], _INSTANT),
-            kept.get_column(_PREDICTED).alias(served.PREDICTION),
-            pl.Series(records.OUTCOME, label),
-            pl.Series(records.ERROR, prediction - label),
-            kept[self._features].to_struct(served.FEATURES),
-        ]
-        scored = pl.DataFrame(columns)[self._scored.names()]
+        version, role, segment = kinds.columns(pairs.predictions["kind"])
+        scored = pl.DataFrame(
+            [
+                key.alias(served.KEY),
+                version,
+                role,
+                *times,
+                predicted.alias(served.PREDICTION),
+                pl.Series(records.OUTCOME, label),
+                pl.Series(records.ERROR, prediction - label),
+                segment,
+                pl.DataFrame(features).to_struct(served.FEATURES),
+            ]
+        )
         counts = ~(late | invalid)
         return verdicts, scored if counts.all() else scored.filter(counts)
 
-    def _labels(self, rows: Rows, pairs: Pairs, key: pl.Series) -> npt.NDArray[np.float64]:
+    def _labels(
+        self, rows: Rows, pairs: Pairs, key: pl.Series, times: Sequence[pl.Series]
+    ) -> npt.NDArray[np.float64]:
         """What the outcomes say, as the application reads them; a null as NaN."""
         outcome = self._application.outcome
-        times = [
-            as_column(EVENT_TIME, pairs.predictions["time"], _INSTANT),
-            as_column(OUTCOME_TIME, pairs.outcomes["time"], _INSTANT),
-        ]
         own = {outcome.key: key.alias(outcome.key), outcome.time: times[1].alias(outcome.time)}
         if len(own) < len(self._fields):
             kept = rows.payload(OUTCOME, pairs.chunks[OUTCOME], pairs.numbers[OUTCOME])
-            own |= {each.name: each for each in kept.get_columns()}
+            own |= {each.name: each for each in kept}
         fields = [own[name] for name in self._fields if name not in {EVENT_TIME, OUTCOME_TIME}]
         label = self._label(pl.DataFrame([*fields, *times])).get_column(records.OUTCOME)
         return label.cast(pl.Float64).to_numpy()

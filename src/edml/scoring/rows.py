@@ -15,7 +15,7 @@ import polars as pl
 
 from edml.scoring.bounds import by_number
 from edml.scoring.chunk import Chunk, Records
-from edml.scoring.growing import Integers, joined, taken
+from edml.scoring.growing import Integers, distinct, joined, taken
 from edml.scoring.payload import Layout
 
 FEWEST: Final = 1 << 14
@@ -86,21 +86,23 @@ class Rows:
         new, where, rows = (np.concatenate(each) for each in (places, chunks, numbers))
         return Found(new, where, rows, joined(old))
 
-    def payload(self, side: int, chunks: Integers, numbers: Integers) -> pl.DataFrame:
-        """What else is kept of some records of one side."""
-        order = np.argsort(chunks, kind="stable")
-        which, starts = np.unique(chunks[order], return_index=True)
-        parts = []
-        for chunk, some in zip(which.tolist(), np.split(order, starts[1:]), strict=True):
-            here = self.chunks[chunk]
-            parts.append(
-                pl.DataFrame(here.payloads[side].columns(here.records["place"][numbers[some]]))
-            )
-        if len(parts) == 1:
-            return parts[0]
+    def payload(self, side: int, chunks: Integers, numbers: Integers) -> list[pl.Series]:
+        """What else is kept of some records of one side: its layout's columns."""
+        which, place = distinct(chunks)
+        if which.size == 1:
+            return self._payload(side, int(which[0]), numbers)
+        order = np.argsort(place, kind="stable")
+        parts = [
+            pl.DataFrame(self._payload(side, chunk, numbers[place == at]))
+            for at, chunk in enumerate(which.tolist())
+        ]
         back = np.empty_like(order)
         back[order] = np.arange(order.size)
-        return pl.concat(parts)[back]
+        return pl.concat(parts)[back].get_columns()
+
+    def _payload(self, side: int, chunk: int, numbers: Integers) -> list[pl.Series]:
+        here = self.chunks[chunk]
+        return here.payloads[side].columns(here.records["place"][numbers])
 
     def since_closed(self, closed: Mapping[int, int], width: int) -> Self:
         """Without the chunks of which all is before ``closed``; ``width`` is that of a chunk in µs.
