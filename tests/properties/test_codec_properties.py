@@ -148,6 +148,82 @@ def test_encoding_gives_the_bytes_that_fastavro_gives(
     assert values == Encoder(schema, 7, few=few).encode(frame)
 
 
+@given(batches(), st.data())
+def test_columns_that_repeat_themselves_are_written_alike(
+    batch: tuple[RecordSchema, list[dict[str, Any]]], data: st.DataObject
+) -> None:
+    """A column of one value, or of one size, is written as any other, in every record."""
+    schema, records = batch
+    constant = data.draw(st.lists(st.sampled_from([field["name"] for field in schema["fields"]])))
+    records = [record | {name: records[0][name] for name in constant} for record in records] * 3
+    values = [written(schema, record) for record in records]
+    frame = decoder(schema, SIDE_BY_SIDE).decode(values).frame
+
+    assert values == Encoder(schema, 7, few=SIDE_BY_SIDE).encode(frame)
+    assert values == Encoder(schema, 7, few=ONE_BY_ONE).encode(frame)
+    assert values[1:] == Encoder(schema, 7, few=SIDE_BY_SIDE).encode(frame[1:])
+
+
+EDGES = st.integers(0, 63).flatmap(
+    lambda bits: st.sampled_from([2**bits - 1, -(2**bits), 2**bits // 2, -(2**bits) // 2])
+)
+"""Numbers at both ends of each size."""
+
+
+@given(st.lists(EDGES, min_size=1, max_size=30), st.sampled_from([SIDE_BY_SIDE, ONE_BY_ONE]))
+def test_numbers_of_every_size_are_written_and_read(numbers: list[int], few: int) -> None:
+    """Whole numbers take as many bytes as Avro has them take, whatever stands beside them."""
+    schema = schema_of(["total", "maybe", "name"])
+    records = [{"total": each, "maybe": -1 - each, "name": "x"} for each in numbers]
+    values = [written(schema, record) for record in records]
+
+    decoded = decoder(schema, few).decode(values)
+
+    assert records == decoded.frame.to_dicts()
+    assert values == Encoder(schema, 7, few=few).encode(decoded.frame)
+
+
+@given(
+    st.lists(st.integers(0, 600), min_size=1, max_size=20),
+    st.sampled_from([SIDE_BY_SIDE, ONE_BY_ONE]),
+)
+def test_texts_of_every_length_are_written_and_read(lengths: list[int], few: int) -> None:
+    """Texts that stand inside of their view, that are padded, and that are too long for it."""
+    schema = schema_of(["raw", "note", "total"])
+    records = [
+        {"raw": bytes([each % 256]) * each, "note": "é" * (each // 2) if each % 3 else None}
+        | {"total": each}
+        for each in lengths
+    ]
+    values = [written(schema, record) for record in records]
+
+    decoded = decoder(schema, few).decode(values)
+
+    assert records == decoded.frame.to_dicts()
+    assert values == Encoder(schema, 7, few=few).encode(decoded.frame)
+
+
+@given(batches(), st.data())
+def test_nulls_and_other_schemas_stand_between_records(
+    batch: tuple[RecordSchema, list[dict[str, Any]]], data: st.DataObject
+) -> None:
+    """Tombstones, short values and other schemas in a batch shift no record."""
+    schema, records = batch
+    values: list[bytes | None] = [written(schema, record) for record in records]
+    strange = st.sampled_from([None, b"", b"\0\0", b"{}", wire.header(9) + b"\x02a"])
+    for _ in range(data.draw(st.integers(1, 4))):
+        at = data.draw(st.integers(0, len(values)))
+        values.insert(at, data.draw(strange))
+    other = {9: schema_of(["name"]) | {"name": "Other"}}
+
+    decoded = Decoder(lambda id_: other.get(id_, schema), schema, few=SIDE_BY_SIDE).decode(values)
+
+    found = rows(decoded)
+    good = [i for i, value in enumerate(values) if value and value[:5] == wire.header(7)]
+    assert all(same(found[i], record) for i, record in zip(good, records, strict=True))
+    assert sorted([*found, *(row for row, _ in decoded.bad)]) == list(range(len(values)))
+
+
 Damage = Callable[[bytes, bytes], bytes]
 
 

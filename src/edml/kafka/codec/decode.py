@@ -28,7 +28,7 @@ Rows = NDArray[np.int64]
 ROW: Final = "#row"
 """Column of the row's place in the batch while it is decoded. No Avro field can have this name."""
 
-FEW: Final = 100
+FEW: Final = 60
 """Up to so many records, reading one by one is faster than side by side."""
 
 
