@@ -14,6 +14,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from difflib import get_close_matches
+from math import inf
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -57,7 +58,8 @@ class Settings:
     ``home`` holds what edml keeps on this machine, ``jars`` the embedded Kafka's program files.
     ``data`` is a directory of trip records, None stands for simulated ones. ``artefact_store`` is
     the fsspec URI of models that are too large for a record. ``topic_prefix`` stands before every
-    topic's name. ``kafka`` holds any librdkafka property.
+    topic's name. ``trial_s`` and ``trial_mb`` bound the trial of a model in a process of its own.
+    ``kafka`` holds any librdkafka property.
     """
 
     home: Path = Path(".edml")
@@ -68,6 +70,8 @@ class Settings:
     artefact_store: str | None = None
     topic_prefix: str = ""
     jars: Path | None = None
+    trial_s: float = 120.0
+    trial_mb: int = 8192
     kafka: Mapping[str, str] = field(default_factory=dict, repr=False)  # it may hold passwords
 
     @classmethod
@@ -253,6 +257,18 @@ class _Written:
             raise _wrong(name, self.values[name], "an http:// or https:// address")
         return None if text is None else text.rstrip("/")
 
+    def positive(self, name: str) -> float | None:
+        setting = self.values.get(name)
+        if setting is None:
+            return None
+        try:
+            number = float(setting.value)
+        except ValueError:
+            number = 0.0
+        if not 0 < number < inf:
+            raise _wrong(name, setting, "a number above 0")
+        return number
+
     def servers(self, name: str) -> str | None:
         text = self.text(name)
         if text is not None and not all(_is_server(server) for server in text.split(",")):
@@ -292,6 +308,8 @@ class _Written:
             artefact_store=self.text("artefact_store"),
             topic_prefix=self.text("topic_prefix") or "",
             jars=self.path("jars"),
+            trial_s=self.positive("trial_s") or 120.0,
+            trial_mb=int(self.positive("trial_mb") or 8192),
             kafka=self.kafka(),
         )
 

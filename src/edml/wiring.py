@@ -36,6 +36,7 @@ from edml.models.admission import Fetch, admit, fetch_artefact
 from edml.models.artefact import Artefact
 from edml.models.records import Command, CommandKind, Model
 from edml.models.store import ModelStore
+from edml.models.trial import Limits, Trials
 from edml.monitoring.governor import Decision
 from edml.runtime.runner import Pace, Runner
 from edml.scoring.component import Scoring
@@ -267,11 +268,14 @@ def _model_watch(cluster: Cluster, store: ModelStore, *, by: str) -> ModelWatch:
     app = cluster.application
     releases = ReleaseWriter(cluster.settings.client(), cluster.registry, cluster.control.releases)
 
+    settings = cluster.settings
+    trials = Trials(settings.home / "trials", by, Limits(settings.trial_s, settings.trial_mb))
+
     def load(model: Model) -> Bound:
-        admitted = admit(app, model, through(store))
+        admitted = admit(app, model, through(store), trials=trials)
         return Bound(admitted.predictor, app.outcome.label)
 
-    return ModelWatch(cluster.models(), load, releases.tell, by=by)
+    return ModelWatch(cluster.models(), load, releases.tell, by=by, cancel=trials.stop)
 
 
 def through(store: ModelStore) -> Fetch:

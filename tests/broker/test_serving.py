@@ -1,5 +1,6 @@
 import struct
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -14,7 +15,9 @@ from confluent_kafka.admin import (
 
 from edml import wiring
 from edml.errors import ModelRefusedError
+from edml.models.artefact import Artefact
 from edml.models.records import Model
+from tests import hostile_models
 from tests.artefacts import write_line
 from tests.broker.city import City, eventually, times_each
 from tests.trips import trips
@@ -203,6 +206,38 @@ def test_a_broken_model_is_refused_and_the_old_one_serves_on(city: City, word: s
     (refused,) = [each for each in city.releases() if each.kind == "refused"]
     assert refused.version == model.version
     assert word in str(refused.cause)
+
+
+@pytest.mark.parametrize(("deed", "cause"), [("crash", "SIGSEGV"), ("hang", "within 5 s")])
+def test_a_model_that_ends_its_process_or_hangs_stops_nothing(
+    city: City, deed: str, cause: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While it is tried apart, events flow; after a restart, the old model still answers."""
+    hostile_models.install(tmp_path / "packages", monkeypatch)
+    bounded = replace(city.cluster, settings=replace(city.cluster.settings, trial_s=5.0))
+    city = replace(city, cluster=bounded)
+    city.publish(V1)
+    (city.artefact(V2).folder / "model.onnx").write_text(f"hostile {deed}")
+    model = replace(Artefact.read(city.folder / V2).model("onnx"), flavour="hostile")
+    with city.serving():
+        city.pick_up(trips(20))
+        eventually(lambda: city.predictions().height >= 20)
+        with city.cluster.governor() as governor:
+            request = wiring.command(city.cluster, "publish", model.version, "champion", "test")
+            governor.publish(model, request)
+        sent = 20
+        while not any(each.kind == "refused" for each in city.releases()):
+            city.pick_up(trips(20, first=sent))
+            sent += 20
+            eventually(lambda: city.predictions().height >= sent)  # noqa: B023  called at once
+    with city.serving():
+        city.pick_up(trips(20, first=sent))
+        eventually(lambda: city.predictions().height >= sent + 20)
+    assert times_each(city.predictions(), "uuid") == {1: sent + 20}
+    assert champions(city)["version"].unique().to_list() == [V1]
+    refused = [str(each.cause) for each in city.releases() if each.kind == "refused"]
+    assert len(refused) == 2
+    assert all(cause in each for each in refused)
 
 
 def test_a_broken_artefact_is_not_published(city: City) -> None:

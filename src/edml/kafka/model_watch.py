@@ -5,8 +5,11 @@ serves is swapped as a whole: a batch begins and ends with the same models.
 """
 
 import logging
+import os
+import sys
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Self
 
@@ -26,15 +29,26 @@ Tells = Callable[[Release], None]
 
 POLL_S = 0.2
 
+_NICENESS = 5
+
 
 class ModelWatch:
     """The models that serve now, kept up to date in the background. Use it as a context."""
 
-    def __init__(self, table: ModelsTable, admit: Admits, tell: Tells, *, by: str) -> None:
+    def __init__(
+        self,
+        table: ModelsTable,
+        admit: Admits,
+        tell: Tells,
+        *,
+        by: str,
+        cancel: Callable[[], None] = lambda: None,
+    ) -> None:
         self._table = table
         self._admit = admit
         self._tell = tell
         self._by = by
+        self._cancel = cancel
         self._current: tuple[ServedModel, ...] = ()
         self._refused: set[str] = set()
         self._failure: BaseException | None = None
@@ -48,6 +62,7 @@ class ModelWatch:
 
     def __exit__(self, *_: object) -> None:
         self._stop.set()
+        self._cancel()
         self._thread.join()
         self._table.close()
 
@@ -66,12 +81,14 @@ class ModelWatch:
         return True
 
     def _run(self) -> None:
+        _lower_priority()
         try:
             while not self._stop.is_set():
                 if self._table.poll(POLL_S):
                     self._serve(self._table.roles)
         except Exception as failure:  # noqa: BLE001  raised again by `current`, where it is noticed
-            self._failure = failure
+            if not self._stop.is_set():
+                self._failure = failure
 
     def _serve(self, roles: Roles) -> None:
         """Load what the roles name and swap it in."""
@@ -85,6 +102,7 @@ class ModelWatch:
                 served.append(ServedModel(role, version, model))
             elif role == "champion" and role in now:
                 served.append(now[role])
+        served = _answering(served)
         if served and served[0].role == "champion":
             self._current = tuple(served)
             self._changed.set()
@@ -107,3 +125,21 @@ class ModelWatch:
     def _release(self, kind: ReleaseKind, version: str, cause: str) -> Release:
         application = self._table.roles.application
         return Release(application, kind, version, datetime.now(UTC), self._by, cause)
+
+
+def _answering(served: list[ServedModel]) -> list[ServedModel]:
+    """What serves, champion first: without one, that before answers, as if it had never ended.
+
+    An instance that starts after a champion was refused serves what its neighbours serve.
+    """
+    by_role = {each.role: each for each in served}
+    if "champion" in by_role or "previous" not in by_role:
+        return served
+    champion = replace(by_role.pop("previous"), role="champion")
+    return [champion, *by_role.values()]
+
+
+def _lower_priority() -> None:
+    """Let the threads that serve come before this one, where a thread has a priority of its own."""
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)

@@ -5,6 +5,7 @@ application provides, and the self-test comes out as it did where the model was 
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -21,12 +22,13 @@ from edml.models.archive import LARGEST_BYTES, unpack
 from edml.models.binding import bind, unbound
 from edml.models.flavour import Predictor
 from edml.models.records import Model, Signature
+from edml.models.trial import Trials
 
 Fetch = Callable[[Model], bytes]
 """Gives the packed artefact of a model; raises `ModelRefusedError` when it is not to be had."""
 
-WARM_SIZES: Final = (1, 8, 64, 512, 4096)
-"""The batch sizes that a model is warmed for: powers in between behave alike."""
+WARM_SIZES: Final = (1, 64, 2048)
+"""The batch sizes that a model is warmed for: few, many, and as many as it takes at once."""
 
 
 @dataclass(frozen=True)
@@ -61,15 +63,18 @@ def fetch_artefact(model: Model) -> bytes:
     return contents
 
 
-def admit(
+def admit(  # noqa: PLR0913  what varies is named by its caller
     application: Application,
     model: Model,
     fetch: Fetch = fetch_artefact,
     *,
     warm_sizes: Sequence[int] = WARM_SIZES,
     threads: int = 1,
+    trials: Trials | None = None,
 ) -> Admitted:
     """Fetch, check, load, warm and try a model: what is given back may be served at once.
+
+    With ``trials``, this process only loads what was loaded in another one before.
 
     Raises:
         ModelRefusedError: with the cause.
@@ -81,14 +86,17 @@ def admit(
     flavour = flavours.named(model.flavour)
     packed = fetch(model)
     _check_bytes(model, packed)
-    with TemporaryDirectory(prefix="edml-model-") as folder:
-        unpack(packed, Path(folder))
-        predictor = flavour.load(Path(folder), threads=threads)
-    _check_signature(model.signature, predictor.signature)
     frame = self_test.inputs(application, model.self_test)
-    _check_inputs(predictor.signature, frame)
-    self_test.run(application, predictor, model.self_test)
-    _warm(predictor, frame, warm_sizes)
+    _check_inputs(model.signature, frame)
+    if trials is not None:
+        trials.run(model, packed, frame, warm_sizes)
+    with trials.loading(model) if trials is not None else nullcontext():
+        with TemporaryDirectory(prefix="edml-model-") as folder:
+            unpack(packed, Path(folder))
+            predictor = flavour.load(Path(folder), threads=threads)
+        _check_signature(model.signature, predictor.signature)
+        self_test.run(application, predictor, model.self_test)
+        warm(predictor, frame, warm_sizes)
     return Admitted(model, predictor)
 
 
@@ -133,7 +141,8 @@ def _check_inputs(signature: Signature, frame: pl.DataFrame) -> None:
         )
 
 
-def _warm(predictor: Predictor, frame: pl.DataFrame, sizes: Sequence[int]) -> None:
+def warm(predictor: Predictor, frame: pl.DataFrame, sizes: Sequence[int]) -> None:
+    """Ask a model for batches of these sizes, made of the rows of ``frame``."""
     for size in sizes:
         copies = -(-size // frame.height)
         predictor.predict(bind(predictor.signature, pl.concat([frame] * copies).head(size)))

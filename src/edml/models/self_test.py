@@ -46,10 +46,6 @@ def run(application: Application, predictor: Predictor, rows: Sequence[SelfTestR
     Raises:
         ModelRefusedError: something comes out differently.
     """
-    if not rows:
-        raise ModelRefusedError(
-            "the model has no self-test rows", todo="train it with `edml train`, which writes some"
-        )
     frame = inputs(application, rows)
     for number, (row, computed) in enumerate(zip(rows, frame.iter_rows(named=True), strict=True)):
         _check_features(number, json.loads(row.features), computed)
@@ -67,8 +63,13 @@ def inputs(application: Application, rows: Sequence[SelfTestRow]) -> pl.DataFram
     """The events of self-test rows with their features, computed here and now.
 
     Raises:
-        ModelRefusedError: an event cannot be read, or its features cannot be computed.
+        ModelRefusedError: there are none, an event cannot be read, or its features cannot be
+            computed.
     """
+    if not rows:
+        raise ModelRefusedError(
+            "the model has no self-test rows", todo="train it with `edml train`, which writes some"
+        )
     try:
         events = event_json.from_json(application.event.schema, [row.event for row in rows])
         return beside(events, features.compute(application, events))

@@ -180,8 +180,10 @@ def _answered(served: ServedModel, events: pl.DataFrame) -> Sifted:
 
 def _shadowed(shadows: Sequence[ServedModel], answered: pl.DataFrame) -> Sequence[pl.DataFrame]:
     """For each model in the shadow, the events that it can predict, with its prediction."""
-    events = answered.drop(_PREDICTION, strict=False)
-    found = []
+    found: list[pl.DataFrame] = []
+    if not shadows or answered.is_empty():
+        return [answered] * len(shadows)
+    events = answered.select(name for name in answered.columns if name != _PREDICTION)
     for shadow in shadows:
         parts = _in_parts(events, partial(_answered, shadow))
         for rejected in parts.rejected:
