@@ -214,30 +214,39 @@ def test_a_model_that_ends_its_process_or_hangs_stops_nothing(
 ) -> None:
     """While it is tried apart, events flow; after a restart, the old model still answers."""
     hostile_models.install(tmp_path / "packages", monkeypatch)
-    bounded = replace(city.cluster, settings=replace(city.cluster.settings, trial_s=5.0))
-    city = replace(city, cluster=bounded)
-    city.publish(V1)
-    (city.artefact(V2).folder / "model.onnx").write_text(f"hostile {deed}")
-    model = replace(Artefact.read(city.folder / V2).model("onnx"), flavour="hostile")
-    with city.serving():
-        city.pick_up(trips(20))
-        eventually(lambda: city.predictions().height >= 20)
-        with city.cluster.governor() as governor:
-            request = wiring.command(city.cluster, "publish", model.version, "champion", "test")
-            governor.publish(model, request)
-        sent = 20
-        while not any(each.kind == "refused" for each in city.releases()):
-            city.pick_up(trips(20, first=sent))
-            sent += 20
-            eventually(lambda: city.predictions().height >= sent)  # noqa: B023  called at once
-    with city.serving():
-        city.pick_up(trips(20, first=sent))
-        eventually(lambda: city.predictions().height >= sent + 20)
-    assert times_each(city.predictions(), "uuid") == {1: sent + 20}
+    settings = replace(city.cluster.settings, trial_s=5.0)
+    with replace(city.cluster, settings=settings) as bounded:
+        sent = refuse_while_events_flow(replace(city, cluster=bounded), deed)
+    assert times_each(city.predictions(), "uuid") == {1: sent}
     assert champions(city)["version"].unique().to_list() == [V1]
     refused = [str(each.cause) for each in city.releases() if each.kind == "refused"]
     assert len(refused) == 2
     assert all(cause in each for each in refused)
+
+
+def refuse_while_events_flow(city: City, deed: str) -> int:
+    """Serve, publish a hostile model, and serve again; gives back how many events there were."""
+    city.publish(V1)
+    (city.artefact(V2).folder / "model.onnx").write_text(f"hostile {deed}")
+    model = replace(Artefact.read(city.folder / V2).model("onnx"), flavour="hostile")
+    sent = 0
+
+    def flow() -> None:
+        nonlocal sent
+        city.pick_up(trips(20, first=sent))
+        sent += 20
+        eventually(lambda: city.predictions().height >= sent)
+
+    with city.serving():
+        flow()
+        with city.cluster.governor() as governor:
+            request = wiring.command(city.cluster, "publish", model.version, "champion", "test")
+            governor.publish(model, request)
+        while not any(each.kind == "refused" for each in city.releases()):
+            flow()
+    with city.serving():
+        flow()
+    return sent
 
 
 def test_a_broken_artefact_is_not_published(city: City) -> None:

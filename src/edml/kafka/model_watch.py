@@ -128,15 +128,18 @@ class ModelWatch:
 
 
 def _answering(served: list[ServedModel]) -> list[ServedModel]:
-    """What serves, champion first: without one, that before answers, as if it had never ended.
+    """What serves: the champion first, and no version twice.
 
-    An instance that starts after a champion was refused serves what its neighbours serve.
+    Where the champion is refused, the one before answers as if it had never ended: an instance that
+    starts then serves what its neighbours serve.
     """
     by_role = {each.role: each for each in served}
-    if "champion" in by_role or "previous" not in by_role:
-        return served
-    champion = replace(by_role.pop("previous"), role="champion")
-    return [champion, *by_role.values()]
+    if "champion" not in by_role and "previous" in by_role:
+        by_role = {"champion": replace(by_role.pop("previous"), role="champion"), **by_role}
+    by_version: dict[str, ServedModel] = {}
+    for each in by_role.values():
+        by_version.setdefault(each.version, each)
+    return list(by_version.values())
 
 
 def _lower_priority() -> None:
