@@ -301,3 +301,26 @@ def test_features_are_computed_once() -> None:
     assert [rows for rows in runs if rows] == [3]
     found = driver.read("parcels.predictions").select("uuid", "version").rows()
     assert found == [(uuid, version) for uuid in "abc" for version in "123"]
+
+
+def test_a_champion_that_answers_nothing() -> None:
+    """A champion that fails for a hundred events in a row has the others wait, and is told."""
+    never = Formula(lambda columns: columns["weight_g"] * float("nan"))
+    driver = drive(Stage((ServedModel("champion", "7", never),)))
+    for number in range(300):
+        driver.append("parcels.handed-over", [handed_over(str(number))])
+    with pytest.raises(NoChampionError, match="the champion 7 answers none of the last 10"):
+        driver.run()
+    assert len(causes(driver)) < 100
+    assert driver.read("parcels.predictions").is_empty()
+
+
+def test_bad_events_among_good_ones_are_no_bad_champion() -> None:
+    """However many events are bad: as long as some are answered, the champion stays."""
+    driver = drive()
+    for number in range(400):
+        weight_kg = 2.0 if number % 40 == 0 else float("inf")
+        driver.append("parcels.handed-over", [handed_over(str(number), weight_kg=weight_kg)])
+    driver.run()
+    assert len(causes(driver)) == 390
+    assert len(predicted(driver)) == 10

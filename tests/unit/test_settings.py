@@ -226,3 +226,12 @@ def test_secrets_are_not_shown() -> None:
     assert "pw-1" not in shown
     assert "tok-1" not in shown
     assert "pw-2" not in shown
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "soon", "nan", "inf"])
+def test_limits_of_a_trial_are_above_zero(text: str, tmp_path: Path) -> None:
+    """A trial of a model has time and memory; what is no such number is told."""
+    settings = Settings.read({"EDML_TRIAL_S": "2.5", "EDML_TRIAL_MB": "512"}, tmp_path)
+    assert (settings.trial_s, settings.trial_mb) == (2.5, 512)
+    with pytest.raises(SettingsError, match="trial_s has a wrong value"):
+        Settings.read({"EDML_TRIAL_S": text}, tmp_path)

@@ -28,6 +28,9 @@ logger = logging.getLogger(__name__)
 CAUSE: Final = "cause"
 NO_SEGMENT: Final = "unknown"
 
+MOST_UNANSWERED: Final = 100
+"""So many events in a row without any prediction are not bad events, but a bad model."""
+
 _PREDICTION: Final = "_prediction"
 _ROW: Final = "_row"
 
@@ -46,6 +49,7 @@ class Predict:
     def __init__(self, application: Application) -> None:
         self._application = application
         self._features = Features(application)
+        self._unanswered = 0
         self._broken = Traced(lambda events: events.select(_first_broken(application)))
 
     def __call__(self, served: Sequence[ServedModel], batch: Batch, now: datetime) -> Outputs:
@@ -55,7 +59,8 @@ class Predict:
         application, has no features, or gets no finite prediction from the champion; what a model
         in the shadow cannot predict, it does not predict.
 
-        Raises `NoChampionError` when there are events, but no champion.
+        Raises `NoChampionError` when there are events, but no champion, or one that has answered
+        none of the last `MOST_UNANSWERED`: then it is not the events that are bad.
         """
         application = self._application
         events = batch.frames.get(application.event.topic)
@@ -70,6 +75,7 @@ class Predict:
         checked = self._checked(events, now)
         featured = _in_parts(checked.good, self._featured)
         answered = _in_parts(featured.good, partial(_answered, champion))
+        self._watch(champion, featured.good, answered)
         good = answered.good.with_row_index(_ROW) if shadows else answered.good
         predictions = self._records(served, [good, *_shadowed(shadows, good)])
         rejected = (*checked.rejected, *featured.rejected, *answered.rejected)
@@ -77,6 +83,20 @@ class Predict:
             {application.predictions_topic: predictions},
             (Rejected(application.event.topic, pl.concat(rejected)),) if rejected else (),
         )
+
+    def _watch(self, champion: ServedModel, asked: pl.DataFrame, answered: Sifted) -> None:
+        """Tell bad events from a bad champion: the first are rejected, for the second they wait."""
+        if not answered.good.is_empty():
+            self._unanswered = 0
+        elif answered.rejected:
+            self._unanswered += asked.height
+        if self._unanswered >= MOST_UNANSWERED:
+            raise NoChampionError(
+                f"the champion {champion.version} answers none of the last {self._unanswered} "
+                f"events: {answered.rejected[0][CAUSE][0]}",
+                todo="roll back with `edml models rollback`, start again, and redrive what went to "
+                "the dead letters with `edml dead-letters redrive`",
+            )
 
     def _checked(self, events: pl.DataFrame, now: datetime) -> Sifted:
         """The events that have a time not too far ahead, and meet the application's rules."""
