@@ -104,6 +104,15 @@ def test_the_figures_stand_under_the_names_that_they_are_looked_up_by(
     )
 
 
+def test_the_time_around_a_swap_is_told_step_by_step() -> None:
+    """The p99 before, and of the events that were due after it; where there are none, nothing."""
+    around = swap.timeline(swaps(slower=3.0).arrivals, [10.0, 27.0])
+    told = dict(around)
+    assert told[-1.0] == pytest.approx(10.0)
+    assert told[1.0] == pytest.approx(20.0)  # the median of 30 and 10
+    assert swap.timeline(swaps(slower=3.0).arrivals, [100.0]) == []
+
+
 def test_every_figure_has_its_table_and_its_plot(measured: dict[str, Any]) -> None:
     """A plot stands under the tables of what it shows; in the terminal there are none."""
     page = markdown(measured, ["performance-swap.svg"])
