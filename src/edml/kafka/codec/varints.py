@@ -26,6 +26,9 @@ _WORD_BYTES: Final = 8
 _SHORT: Final = 2
 _LOW_7: Final = np.uint64(0x7F)
 _HIGH_BITS: Final = np.uint64(0x8080808080808080)
+_GOES_ON: Final = np.uint64(0x8080)
+"""The marks of a number of more than two bytes."""
+
 _MARKS: Final = np.array(
     [sum(0x80 << 8 * byte for byte in range(min(each, 9) - 1)) for each in range(LONGEST + 1)],
     np.uint64,
@@ -151,6 +154,8 @@ def decode(
         first: the eight bytes at the number's place, little endian.
         following: gives back the eight bytes after these, of some rows.
     """
+    if not ((first & _GOES_ON) == _GOES_ON).any():
+        return _decode_short(first.astype(np.uint16))
     ends = ~first & _HIGH_BITS
     stop = ends & (~ends + _ONE)
     below = stop - _ONE
@@ -166,3 +171,12 @@ def decode(
         sizes[rows] = 9 + has_tenth
         too_long[rows] = has_tenth & (tenth > 1)
     return unzigzag(words), sizes, too_long
+
+
+def _decode_short(pairs: NDArray[np.uint16]) -> tuple[Longs, Longs, NDArray[np.bool_]]:
+    """Give back the numbers that begin in these pairs of bytes, of which none goes on behind."""
+    continued = (pairs >> _GROUP_BITS) & 1
+    words = (pairs & 0x7F) | (((pairs >> 1) & 0x3F80) * continued)
+    values = (words >> 1).view(np.int16) ^ -(words & 1).view(np.int16)
+    sizes = continued.astype(np.int64) + 1
+    return values.astype(np.int64), sizes, np.zeros(len(pairs), np.bool_)
