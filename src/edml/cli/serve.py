@@ -9,7 +9,7 @@ from edml.cli.options import (
     partitions_option,
     verbose_option,
 )
-from edml.cli.running import log_to_terminal, stopped_by_signals
+from edml.cli.running import collect_garbage_seldom, log_to_terminal, stopped_by_signals
 
 
 @click.command(
@@ -33,5 +33,6 @@ def command(
     from edml import wiring
 
     log_to_terminal(verbose=verbose)
+    collect_garbage_seldom()
     with wiring.cluster(app, partitions) as cluster, stopped_by_signals() as stop:
         wiring.serve(cluster, stop, wiring.Running(guarantee=guarantee))
