@@ -1,16 +1,18 @@
 """The limit: consume → produce_batch → commit, and nothing between; every value is the same.
 
-Its clients are set as edml's are, and it takes as much at once.
+Its clients and Python's collector are set as edml's are, and it takes as much at once.
 """
 
 import confluent_kafka as ck
 
 from bench.programs.job import job, stopped
+from edml.cli.running import collect_garbage_seldom
 
 
 def main() -> None:
     """Pipe until told to stop."""
     told, stop = job(), stopped()
+    collect_garbage_seldom()
     exactly_once = told["guarantee"] == "exactly_once"
     at_most, value = int(told["batch"]), bytes(int(told["value_bytes"]))
     consumer = ck.Consumer(
@@ -24,12 +26,15 @@ def main() -> None:
             "enable.auto.offset.store": False,
             "auto.offset.reset": "earliest",
             "fetch.message.max.bytes": 10_485_760,
+            "socket.nagle.disable": True,
         }
     )
     producer = ck.Producer(
         {
             "bootstrap.servers": told["bootstrap"],
             "linger.ms": 0,
+            "retry.backoff.ms": 2,
+            "socket.nagle.disable": True,
             "queue.buffering.max.messages": 1_000_000,
             "enable.idempotence": True,
             "partitioner": "murmur2_random",
