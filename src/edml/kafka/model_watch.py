@@ -5,8 +5,6 @@ serves is swapped as a whole: a batch begins and ends with the same models.
 """
 
 import logging
-import os
-import sys
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -28,8 +26,6 @@ Tells = Callable[[Release], None]
 """Writes a release."""
 
 POLL_S = 0.2
-
-_NICENESS = 5
 
 
 class ModelWatch:
@@ -81,7 +77,6 @@ class ModelWatch:
         return True
 
     def _run(self) -> None:
-        _lower_priority()
         try:
             while not self._stop.is_set():
                 if self._table.poll(POLL_S):
@@ -140,9 +135,3 @@ def _answering(served: list[ServedModel]) -> list[ServedModel]:
     for each in by_role.values():
         by_version.setdefault(each.version, each)
     return list(by_version.values())
-
-
-def _lower_priority() -> None:
-    """Let the threads that serve come before this one, where a thread has a priority of its own."""
-    if sys.platform == "linux":
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
