@@ -48,6 +48,9 @@ REFUSED: Final = frozenset(
 )
 """What a broker says of a record that it will never take."""
 
+PURGED: Final = frozenset({ck.KafkaError._PURGE_INFLIGHT, ck.KafkaError._PURGE_QUEUE})
+"""What becomes of a record whose transaction is aborted before it is sent."""
+
 Record = dict[str, Any]
 
 
@@ -225,7 +228,7 @@ class Sink:
                 return
 
     def _delivered(self, error: ck.KafkaError | None, message: ck.Message) -> None:
-        if error is not None:
+        if error is not None and error.code() not in PURGED:
             logger.warning("%s refuses a record: %s", message.topic(), error.str())
             self._undelivered.append(error)
 

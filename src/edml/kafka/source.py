@@ -30,12 +30,22 @@ AGAIN_AT_ONCE = 16_384
 AGAIN_WAIT_S = 0.2
 UNSETTLED = frozenset(
     {
+        ck.KafkaError._ALL_BROKERS_DOWN,
+        ck.KafkaError._TIMED_OUT,
+        ck.KafkaError._TRANSPORT,
+        ck.KafkaError._WAIT_COORD,
+        ck.KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+        ck.KafkaError.COORDINATOR_NOT_AVAILABLE,
         ck.KafkaError.ILLEGAL_GENERATION,
+        ck.KafkaError.NOT_COORDINATOR,
         ck.KafkaError.REBALANCE_IN_PROGRESS,
         ck.KafkaError.UNKNOWN_MEMBER_ID,
     }
 )
-"""What a coordinator says while the group rebalances."""
+"""What a coordinator says, or does not, while the group rebalances or the broker is away."""
+
+FATAL = frozenset({ck.KafkaError._FATAL, ck.KafkaError.FENCED_INSTANCE_ID})
+"""What a consumer says when another has its place."""
 
 
 class Decodes(Protocol):
@@ -127,6 +137,7 @@ class Source:
         if self._assigned is not None:
             return self._assignment(self._assigned)
         if not self._member:
+            _raise_fencing(messages)
             return None
         try:
             reading = self._reading(Taken.of(messages))
@@ -175,8 +186,12 @@ class Source:
         librdkafka does not tell the group when a static member closes (KIP-345), but does when it
         unsubscribes.
         """
-        self._consumer.unsubscribe()
-        self._consumer.consume(1, LEAVE_S)
+        try:
+            self._consumer.unsubscribe()
+            self._consumer.consume(1, LEAVE_S)
+        except ck.KafkaException as error:
+            if not _is_fatal(error.args[0]):  # who was fenced has no place to leave
+                raise
         self._consumer.close()
 
     def _reading(self, taken: Taken) -> KafkaReading:
@@ -214,7 +229,7 @@ class Source:
                 where=str(message.topic()),
                 todo="create it with `edml topics create`",
             )
-        elif error.fatal():
+        elif _is_fatal(error):
             raise FencedError(error.str())
         else:
             logger.warning("Kafka: %s", error.str())
@@ -224,8 +239,12 @@ class Source:
         try:
             committed = self._committed(ours)
         except ck.KafkaException as error:
-            if error.args[0].code() not in UNSETTLED:
+            cause: ck.KafkaError = error.args[0]
+            if _is_fatal(cause):
+                raise FencedError(cause.str()) from error
+            if not (cause.retriable() or cause.code() in UNSETTLED):
                 raise
+            logger.warning("Waiting for what is committed. %s", cause.str())
             return None
         self._assigned = None
         return Assignment(committed)
@@ -302,6 +321,19 @@ def _decoded(decoder: Decodes, records: Records) -> tuple[pl.DataFrame, Sequence
 
 def _place(message: Message) -> TopicPartition:
     return TopicPartition(message.topic(), message.partition())
+
+
+def _is_fatal(error: ck.KafkaError) -> bool:
+    """Whether the consumer is of no more use. Not each error says so that comes as a message."""
+    return error.fatal() or error.code() in FATAL
+
+
+def _raise_fencing(messages: Iterable[Message]) -> None:
+    """Raise when the consumer says that it is a member no more, nor will be."""
+    for message in messages:
+        error = message.error()
+        if error is not None and _is_fatal(error):
+            raise FencedError(error.str())
 
 
 def _is_end(message: Message) -> bool:

@@ -57,7 +57,7 @@ def unpack(packed: bytes, folder: Path, *, largest_bytes: int = LARGEST_BYTES) -
     except (zipfile.BadZipFile, zipfile.LargeZipFile, EOFError, NotImplementedError) as error:
         raise ModelRefusedError(f"the artefact is not a whole zip: {error}") from error
     # A damaged stream inside of a whole directory: zlib's error is no class of zipfile's.
-    except (RuntimeError, ValueError) as error:
+    except (RuntimeError, ValueError, OSError) as error:  # or the disk is full
         raise ModelRefusedError(f"the artefact cannot be unpacked: {error}") from error
 
 

@@ -1,5 +1,6 @@
 """The artefacts that an instance has fetched, kept in RocksDB so that a restart fetches nothing."""
 
+import logging
 from collections.abc import Container
 from hashlib import sha256
 from pathlib import Path
@@ -9,6 +10,8 @@ from typing import Final, Self
 from rocksdict import Options, Rdict
 
 from edml.errors import EdmlError
+
+logger = logging.getLogger(__name__)
 
 _LOCKED: Final = "lock"  # the word in RocksDB's message; its binding raises plain Exceptions
 
@@ -37,10 +40,13 @@ class ModelStore:
         return None
 
     def put(self, artefact: bytes) -> str:
-        """Keep an artefact, and give back its sha256."""
+        """Keep an artefact if it can be kept, and give back its sha256."""
         digest = sha256(artefact).hexdigest()
-        self._database[digest.encode()] = artefact
-        self._database.flush()
+        try:
+            self._database[digest.encode()] = artefact
+            self._database.flush()
+        except Exception as error:  # noqa: BLE001  a full disk, say: it is only a cache
+            logger.warning("A model is not kept in %s, and fetched anew: %s", self._folder, error)
         return digest
 
     def keep_only(self, digests: Container[str]) -> None:
@@ -51,7 +57,10 @@ class ModelStore:
 
     def close(self) -> None:
         """Let go of the folder."""
-        self._database.close()
+        try:
+            self._database.close()
+        except Exception as error:  # noqa: BLE001  what could not be written is fetched anew
+            logger.warning("%s is not closed in good order: %s", self._folder, error)
 
     def __enter__(self) -> Self:
         return self
