@@ -1,6 +1,7 @@
 """A scene for each scenario, and one report of all."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,11 +11,13 @@ from tests.broker.conftest import city
 from tests.faults.plan import Plan
 from tests.faults.report import Report
 from tests.faults.scene import Scene, under_load
+from tests.form import LONG
 
 __all__ = ["city"]
 
 PLAN = Plan.read()
-collect_ignore = [] if PLAN.soak_s else ["test_soak.py"]
+# Long by nature: these wait for what others do.
+collect_ignore = [] if LONG else ["test_broker_faults.py", "test_soak.py"]
 
 
 @pytest.fixture(scope="session")
@@ -30,4 +33,11 @@ def report() -> Iterator[Report]:
 def scene(city: City, tmp_path: Path, report: Report) -> Iterator[Scene]:
     """A city under load."""
     with under_load(city, tmp_path, PLAN, report) as scene:
+        yield scene
+
+
+@pytest.fixture
+def soak(city: City, tmp_path: Path, report: Report) -> Iterator[Scene]:
+    """A city under half of the load that the machine can take."""
+    with under_load(city, tmp_path, replace(PLAN, rate=PLAN.soak_rate), report) as scene:
         yield scene

@@ -15,8 +15,8 @@ import confluent_kafka as ck
 
 MOMENTS: Final = {
     "transaction begun": ("begin_transaction", "after"),
-    "outputs sent": ("send_offsets_to_transaction", "before"),
     "offsets sent": ("send_offsets_to_transaction", "after"),
+    "outputs sent": ("commit_transaction", "before"),
     "commit asked": ("commit_transaction", "during"),
     "committed": ("commit_transaction", "after"),
     "partitions revoked": ("on_revoke", "before"),
@@ -65,11 +65,11 @@ def crashing_producer(moment: Moment) -> type[ck.Producer]:
             return moment.around("begin_transaction", super().begin_transaction, *arguments)
 
         def send_offsets_to_transaction(self, *arguments: Any) -> Any:
-            super().flush(FLUSH_S)  # the outputs are on the log, uncommitted
             send = super().send_offsets_to_transaction
             return moment.around("send_offsets_to_transaction", send, *arguments)
 
         def commit_transaction(self, *arguments: Any) -> Any:
+            super().flush(FLUSH_S)  # the outputs are on the log, uncommitted
             return moment.around("commit_transaction", super().commit_transaction, *arguments)
 
     return Crashing

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,16 +13,20 @@ import psutil
 
 from tests.broker.city import City
 
-CRASHING = Path(__file__).with_name("crashing.py")
 PATIENCE_S = 60.0
 
 
 @dataclass
 class Instance:
-    """A child that runs ``edml serve`` or ``edml score``; what it says goes to ``log``."""
+    """A child that runs ``edml serve`` or ``edml score``; what it says goes to ``log``.
+
+    Another child, the ``writer``, writes it there: what an instance says is kept, too, when it can
+    write no file any more.
+    """
 
     command: str
     process: "subprocess.Popen[bytes]"
+    writer: "subprocess.Popen[bytes]"
     log: Path
     started_s: float
 
@@ -39,7 +43,7 @@ class Instance:
     def kill(self) -> None:
         """End it at once."""
         self.process.kill()
-        self.process.wait()
+        self.ended()
 
     def freeze(self) -> None:
         """Take the processor away from it."""
@@ -59,7 +63,9 @@ class Instance:
 
     def ended(self) -> int:
         """Wait until it ends by itself; its exit code."""
-        return self.process.wait(PATIENCE_S)
+        code = self.process.wait(PATIENCE_S)
+        self.writer.wait(PATIENCE_S)
+        return code
 
     def stop(self, by: int = signal.SIGTERM) -> float:
         """Ask it to end; the seconds that this took. Raises when it does not end well."""
@@ -75,16 +81,15 @@ def start(
     command: str,
     log: Path,
     *,
-    crash: str | None = None,
+    program: Sequence[str] = (),
     setting: Mapping[str, object] | None = None,
 ) -> Instance:
     """Start ``edml <command>`` for the city's application.
 
-    ``crash`` names a moment of `tests.faults.crashing` at which it dies. ``setting`` holds settings
-    of its own, by the names that they have in ``edml.toml``.
+    ``program`` is one of the programs beside this module with its first arguments, where it is not
+    ``edml`` itself. ``setting`` holds settings, by the names that they have in ``edml.toml``.
     """
     settings = city.cluster.settings
-    program = ["-m", "edml"] if crash is None else [str(CRASHING), crash]
     environment = {
         **os.environ,
         "EDML_HOME": str(settings.home),
@@ -93,12 +98,17 @@ def start(
         "EDML_TOPIC_PREFIX": settings.topic_prefix,
         **{f"EDML_{k.replace('.', '_').upper()}": str(v) for k, v in (setting or {}).items()},
     }
-    with log.open("ab") as output:
+    beside = [str(Path(__file__).with_name(name)) for name in program[:1]]
+    arguments = [*beside, *program[1:]] if program else ["-m", "edml"]
+    with log.open("ab") as file:
+        writer = subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=file)
+    assert writer.stdin is not None
+    with writer.stdin as output:
         process = subprocess.Popen(
-            [sys.executable, *program, command, "--app", "taxi"],
+            [sys.executable, *arguments, command, "--app", "taxi"],
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
         )
-    return Instance(command, process, log, time.monotonic())
+    return Instance(command, process, writer, log, time.monotonic())

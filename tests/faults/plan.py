@@ -21,13 +21,13 @@ class Plan:
 
     rate: int = 500
     seed: int = 1
-    kills: int = 6
+    kills: int = 4
     strikes: int = 1
     frozen_s: int = 3
     stutters: int = 4
-    instances: int = 3
+    instances: int = 2
     rounds: int = 1
-    stops: int = 2
+    stops: int = 1
     timeout_ms: int = 3_000
     soak_s: int = 0
     soak_rate: int = 2_000

@@ -1,9 +1,11 @@
 """One scenario: a city under load, the instances that run in it, and the count at its end."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 from tests.broker.city import City, eventually
@@ -17,6 +19,7 @@ from tests.faults.verdict import Verdict, judge, summed
 
 V1 = "0.1.0-20191128143000-1a2b3c4"
 PATIENCE_S = 90.0
+SUPERVISED_S = 0.2
 
 
 @dataclass
@@ -46,6 +49,28 @@ class Scene:
     def first(self, command: str, since_s: float, patience_s: float = PATIENCE_S) -> float:
         """Seconds until the first output that was made after ``since_s``; waits for it."""
         return self.ledger.first_after(command, since_s, patience_s) - since_s
+
+    @contextmanager
+    def supervised(self) -> Iterator[None]:
+        """Start again what ends with 1, in a thread, as whoever runs instances does."""
+        over = Event()
+        dead = {id(each) for each in self.instances if each.code is not None}
+
+        def watch() -> None:
+            while not over.wait(SUPERVISED_S):
+                for each in list(self.instances):
+                    if each.code == 1 and id(each) not in dead:
+                        dead.add(id(each))
+                        self.report.say(f"{each.log.name} has ended: {each.said[-1_000:]}")
+                        self.start(each.command)
+
+        with ThreadPoolExecutor(1) as threads:
+            watching = threads.submit(watch)
+            try:
+                yield
+            finally:
+                over.set()
+                watching.result()
 
     def settle(self) -> Verdict:
         """Stop writing, wait until all is scored, stop what runs, and count."""

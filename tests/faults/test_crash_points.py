@@ -19,7 +19,9 @@ REBALANCED: Final = {"kafka.heartbeat.interval.ms": 500}
 
 def killed(scene: Scene, moment: str) -> None:
     """Both commands run until a moment comes at which they are killed."""
-    dying = [scene.start(each, crash=moment, setting=REBALANCED) for each in COMMANDS]
+    dying = [
+        scene.start(each, program=["crashing.py", moment], setting=REBALANCED) for each in COMMANDS
+    ]
     wait_for_death(scene, moment, dying)
 
 
@@ -48,7 +50,10 @@ def test_killed_during_a_rebalance(scene: Scene) -> None:
     """Killed when its partitions are taken away, with a batch in flight, and when it gets some."""
     for _ in range(scene.plan.strikes):
         moment = "partitions revoked"
-        dying = [scene.start(each, crash=moment, setting=REBALANCED) for each in COMMANDS]
+        dying = [
+            scene.start(each, program=["crashing.py", moment], setting=REBALANCED)
+            for each in COMMANDS
+        ]
         scene.ready(*dying)
         beside = [scene.start(command, setting=REBALANCED) for command in COMMANDS]
         wait_for_death(scene, moment, dying)

@@ -1,3 +1,5 @@
+from shutil import copytree
+
 import pytest
 
 from tests.faults.scene import Scene
@@ -9,8 +11,8 @@ COMMANDS = ("serve", "score")
 def test_a_frozen_instance_that_wakes_up_too_late(scene: Scene) -> None:
     """Frozen within a transaction for longer than its session and its transaction may last.
 
-    Others have taken over when it wakes. It is fenced: what it has sent stays invisible, and it
-    ends with a line that says what has happened.
+    Others have taken over when it wakes. It is fenced: what it has sent stays invisible. It says
+    so, and ends with 1.
     """
     ms = scene.plan.timeout_ms
     setting = {
@@ -19,7 +21,8 @@ def test_a_frozen_instance_that_wakes_up_too_late(scene: Scene) -> None:
         "kafka.transaction.timeout.ms": ms,
     }
     frozen = [
-        scene.start(command, crash="outputs sent:5:freeze", setting=setting) for command in COMMANDS
+        scene.start(command, program=["crashing.py", "outputs sent:5:freeze"], setting=setting)
+        for command in COMMANDS
     ]
     for each in frozen:
         each.wait_until_frozen()
@@ -28,11 +31,24 @@ def test_a_frozen_instance_that_wakes_up_too_late(scene: Scene) -> None:
     scene.report.say(f"taken over after {max(taken_over):.1f} s")
     for each in frozen:
         each.wake()
-    for each in frozen:
-        assert each.ended() == 1
-        assert "the log takes nothing more from this instance" in each.said
-        scene.report.say(f"{each.command} woke up, was fenced, and has ended")
+    assert [each.ended() for each in frozen] == [1, 1]
+    assert all("the log takes nothing more from this instance" in each.said for each in frozen)
+    scene.report.say("both woke up, were fenced, and have ended")
     verdict = scene.conclude("frozen past its timeouts", len(frozen), {"taken over": taken_over})
     assert verdict.clean, verdict
     assert verdict.aborted >= len(frozen)
     assert verdict.vain > 0
+
+
+def test_two_processes_with_one_name(scene: Scene) -> None:
+    """A copy of an instance's folder has its name: the older process is fenced, and ends with 1."""
+    older = [scene.start(command) for command in COMMANDS]
+    scene.ready(*older)
+    copy = scene.folder / "copy"
+    copytree(scene.city.cluster.settings.home / "instances", copy / "instances")
+    newer = [scene.start(command, setting={"home": copy}) for command in COMMANDS]
+    assert [each.ended() for each in older] == [1, 1]
+    assert all("the log takes nothing more from this instance" in each.said for each in older)
+    scene.ready(*newer)
+    verdict = scene.conclude("two processes with one name", len(older))
+    assert verdict.clean, verdict

@@ -2,10 +2,12 @@
 
 import threading
 import time
-from typing import Final
+from collections.abc import Sequence
+from typing import Any, Final
 
 import confluent_kafka as ck
 import numpy as np
+import polars as pl
 
 from edml.kafka.codec.schema import avro_schema
 from edml.kafka.serdes import FrameEncoder
@@ -14,6 +16,8 @@ from tests.trips import trips
 
 TICK_S = 0.05
 DIGITS: Final = 12
+
+Encoders = dict[str, FrameEncoder]
 
 
 class Traffic:
@@ -24,14 +28,9 @@ class Traffic:
     """
 
     def __init__(self, city: City, rate: int) -> None:
-        app, registry = city.app, city.cluster.registry
+        self._city = city
         self._rate = rate
-        self._encoders = {
-            stream.topic: FrameEncoder(
-                registry, stream.topic, avro_schema(stream.schema), key=stream.key
-            )
-            for stream in (app.event, app.outcome)
-        }
+        self._encoders = self._made_of(())
         self._producer = ck.Producer(
             {
                 **city.cluster.settings.client(),
@@ -60,6 +59,14 @@ class Traffic:
         assert self._failed == []
         return self.written
 
+    def evolved(self) -> Encoders:
+        """Encoders of schemas with one more field, which the registry then knows."""
+        return self._made_of([{"name": "remark", "type": "string", "default": ""}])
+
+    def use(self, encoders: Encoders) -> None:
+        """Write with these encoders from now on."""
+        self._encoders = encoders
+
     def due(self, numbers: np.ndarray) -> np.ndarray:
         """When the trips of these numbers were due to be written, in monotonic seconds."""
         return self._begun + numbers / self._rate
@@ -69,12 +76,21 @@ class Traffic:
             behind = int((time.monotonic() - self._begun) * self._rate) - self.written
             if behind <= 0:
                 continue
-            frame = trips(behind, first=self.written)
+            frame = trips(behind, first=self.written).with_columns(remark=pl.lit("none"))
             for topic, encoder in self._encoders.items():
                 for record in encoder.encode(frame):
                     self._producer.produce(topic, **record, on_delivery=self._delivered)
             self._producer.poll(0)
             self.written += behind
+
+    def _made_of(self, more: Sequence[Any]) -> Encoders:
+        app, registry = self._city.app, self._city.cluster.registry
+        encoders = {}
+        for stream in (app.event, app.outcome):
+            schema = avro_schema(stream.schema)
+            schema = {**schema, "fields": [*schema["fields"], *more]}
+            encoders[stream.topic] = FrameEncoder(registry, stream.topic, schema, key=stream.key)
+        return encoders
 
     def _delivered(self, error: ck.KafkaError | None, message: ck.Message) -> None:
         if error is not None:

@@ -69,8 +69,7 @@ def judge(city: City, events: int) -> Verdict:
 
 def _in_vain(city: City) -> int:
     """Records that only who reads uncommitted ones sees."""
-    app = city.app
-    topics = (app.predictions_topic, app.scored_topic, app.scores_topic)
+    topics = (city.app.predictions_topic, city.app.scored_topic)
     return sum(
         len(city.read(topic, isolation="read_uncommitted")) - len(city.read(topic))
         for topic in topics
