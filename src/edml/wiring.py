@@ -19,6 +19,8 @@ from edml.application import Application, Role
 from edml.component import Step
 from edml.errors import UsageError
 from edml.events import Batch
+from edml.kafka import properties
+from edml.kafka.burial import DeadLetters
 from edml.kafka.codec.layout import RecordSchema
 from edml.kafka.codec.schema import avro_schema
 from edml.kafka.governor import ControlTopics, Governor
@@ -29,7 +31,6 @@ from edml.kafka.models_topic import ModelsTable
 from edml.kafka.registry import Registry
 from edml.kafka.releases import ReleaseWriter
 from edml.kafka.serdes import FrameDecoder, FrameEncoder, key_schema
-from edml.kafka.sink import DeadLetters
 from edml.kafka.topic_facts import topic_facts
 from edml.kafka.topics import TopicSpec, ensure_topics
 from edml.models.admission import Fetch, admit, fetch_artefact
@@ -137,7 +138,11 @@ class Cluster:
             "max.message.bytes": str(LARGE_BYTES),
             "message.timestamp.after.max.ms": str(2**63 - 1),
         }
-        compacted = {"cleanup.policy": "compact", "max.message.bytes": str(LARGE_BYTES)}
+        compacted = {
+            "cleanup.policy": "compact",
+            "max.message.bytes": str(LARGE_BYTES),
+            "message.timestamp.after.max.ms": kept["message.timestamp.after.max.ms"],
+        }
         streams = (app.event.topic, app.outcome.topic, app.predictions_topic, app.scored_topic)
         return [
             *(TopicSpec(topic, partitions, kept) for topic in streams),
@@ -148,7 +153,11 @@ class Cluster:
             TopicSpec(
                 self.dead_letters,
                 1,
-                {"retention.ms": str(YEAR_MS), "max.message.bytes": str(LARGE_BYTES * 2)},
+                {
+                    "retention.ms": str(YEAR_MS),
+                    "max.message.bytes": str(LARGE_BYTES * 2),
+                    "message.timestamp.after.max.ms": kept["message.timestamp.after.max.ms"],
+                },
             ),
         ]
 
@@ -194,6 +203,7 @@ def schemas(app: Application) -> dict[str, RecordSchema]:
 def cluster(name: str | None = None, partitions: int | None = None) -> Cluster:
     """The cluster that the settings name, for an application by its name."""
     settings = Settings.read()
+    properties.check(settings)
     return Cluster(settings, application(name).prefixed(settings.topic_prefix), partitions)
 
 

@@ -17,11 +17,10 @@ from edml.errors import SchemaError
 from edml.kafka.codec.decode import Decoded, Decoder
 from edml.kafka.codec.layout import RecordSchema
 from edml.wiring import schemas
-from tests.form import times
+from tests.faults.plan import Plan
 from tests.hostile import Target, Verdict, mutated, verdict, written
 
-COUNT = times(2_500, 25_000)
-"""Of each of the four schemas."""
+PLAN = Plan.read()
 
 FIRST_ID = 11
 SIDE_BY_SIDE, ONE_BY_ONE = 0, 10**9
@@ -131,8 +130,8 @@ def assert_as(told: Verdict, row: dict[str, Any] | None, kind: str) -> None:
 def test_hostile_values_among_good_ones(kind: str) -> None:
     """Each is what fastavro reads in it or bad with a cause, and no good one is touched."""
     aim = target(kind)
-    good = [row_of(kind, number) for number in range(COUNT // 4)]
-    hostile = mutated(aim, good, COUNT, seed=4)
+    good = [row_of(kind, number) for number in range(PLAN.mutants // 4)]
+    hostile = mutated(aim, good, PLAN.mutants, seed=4)
     values = [*(("good", aim.value(row)) for row in good), *hostile]
     Random(5).shuffle(values)  # noqa: S311  nothing is secret
 
@@ -154,7 +153,7 @@ def test_hostile_values_among_good_ones(kind: str) -> None:
         assert_as(verdict(value, aim.schemas, aim.schema), rows.get(place), name)
 
 
-@settings(max_examples=times(40, 1_000))
+@settings(max_examples=PLAN.examples)
 @given(st.sampled_from(KINDS), st.integers(0, 2**32), st.integers(1, 120), st.data())
 def test_who_stands_beside_a_value_changes_nothing(
     kind: str, seed: int, count: int, data: st.DataObject

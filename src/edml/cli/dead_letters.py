@@ -1,13 +1,17 @@
 """``edml dead-letters``: what could not be used, why, and once more."""
 
 import string
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from edml.cli.listing import Listing
 from edml.cli.options import application_option, json_option
+from edml.cli.running import stopped_by_signals
 from edml.cli.tables import console, is_wide, print_json, table
 from edml.errors import UsageError
 
@@ -19,6 +23,12 @@ DUMPED: Final = 4096
 
 A_LINE: Final = 16
 
+INTERRUPTED: Final = 130
+"""The exit code after Ctrl-C, as shells have it."""
+
+SHOWN: Final = 50
+"""So many of the last ones are listed, unless it is said how many."""
+
 where_option = click.option(
     "--where",
     multiple=True,
@@ -27,11 +37,18 @@ where_option = click.option(
 )
 
 
+since_option = click.option(
+    "--since", metavar="TIME", help="Only those written then or later: ISO 8601, UTC by default."
+)
+until_option = click.option("--until", metavar="TIME", help="Only those written before.")
+
+
 @click.group(
     cls=Listing,
     epilog="""\b
 Example:
   edml dead-letters
+  edml dead-letters causes
   edml dead-letters show 0:42
   edml dead-letters redrive --where cause=schema""",
 )
@@ -39,39 +56,105 @@ def command() -> None:
     """List, show and redrive the records that could not be used."""
 
 
-@command.command("list")
+@command.command(
+    "list",
+    epilog="""\b
+Example:
+  edml dead-letters list --where cause=schema --waiting
+  edml dead-letters list --since 2026-11-23T10:00 --until 2026-11-23T11:00 --json""",
+)
 @application_option
 @where_option
-@click.option("--last", type=click.IntRange(1), help="Only so many of the last ones.")
+@since_option
+@until_option
+@click.option("--waiting", is_flag=True, help="Only those that were not redriven.")
+@click.option(
+    "--last",
+    type=click.IntRange(1),
+    help=f"Only so many of the last ones.  [default: {SHOWN}; with --json, all]",
+)
 @json_option
 def list_letters(
-    app: str | None, where: tuple[str, ...], last: int | None, *, as_json: bool
+    app: str | None,
+    where: tuple[str, ...],
+    since: str | None,
+    until: str | None,
+    last: int | None,
+    *,
+    waiting: bool,
+    as_json: bool,
 ) -> None:
     """List dead letters, oldest first: where each is, where it was read, and why it is here."""
-    from edml.kafka.dead_letters import Choice
-
-    found = _letters(app, Choice(where=_conditions(where), again=True))
-    found = found if last is None else found[-last:]
+    found = _letters(app, _choice(where=where, since=since, until=until, again=not waiting))
+    listed = found if as_json and last is None else found[-(last or SHOWN) :]
     if as_json:
-        print_json([_facts(each) for each in found])
+        print_json([_facts(each) for each in listed])
         return
     if not found:
-        click.echo("There are no dead letters" + (" such as these." if where else "."))
+        _tell_none(where, since, until)
         return
     wide = is_wide()
-    shown = table("at", "read from", "cause", *(("component", "time (UTC)") if wide else ()), "")
-    for each in found:
+    more_columns = ("component", "time (UTC)") if wide else ()
+    shown = table("at", "read from", "cause", *more_columns, "", whole=("at", "read from"))
+    for each in listed:
         more = (each.component, f"{each.at:%Y-%m-%d %H:%M:%S}") if wide else ()
         redriven = "redriven" if each.redriven_at else ""
-        shown.add_row(
-            str(each.place), f"{each.source}@{each.source_offset}", each.cause, *more, redriven
-        )
+        read_from = f"{each.source}@{each.source_offset}"
+        shown.add_row(str(each.place), read_from, printable(each.cause), *more, redriven)
     console().print(shown)
-    waiting = sum(each.redriven_at is None for each in found)
+    if len(listed) < len(found):
+        click.echo(
+            f"The last {len(listed):,} of them; --last N lists more, and "
+            "`edml dead-letters causes` counts them by cause."
+        )
+    left = sum(each.redriven_at is None for each in found)
     click.echo(
-        f"{len(found):,} dead letters, {waiting:,} of them not redriven. "
+        f"{len(found):,} dead letters, {left:,} of them not redriven. "
         "`edml dead-letters show AT` shows one."
     )
+
+
+@command.command(
+    epilog="""\b
+Example:
+  edml dead-letters causes --since 2026-11-23"""
+)
+@application_option
+@where_option
+@since_option
+@until_option
+@json_option
+def causes(
+    app: str | None, where: tuple[str, ...], since: str | None, until: str | None, *, as_json: bool
+) -> None:
+    """Count dead letters by topic and cause, the most frequent first; # stands for a number."""
+    from edml.kafka.dead_letters import kinds
+
+    letters = _letters(app, _choice(where=where, since=since, until=until, again=True))
+    found = kinds(letters)
+    if as_json:
+        print_json([{**asdict(each), "example": str(each.example)} for each in found])
+        return
+    if not found:
+        _tell_none(where, since, until)
+        return
+    wide = is_wide()
+    counts = ("letters", "not redriven")
+    shown = table(
+        *counts, "topic", "cause", *(("last (UTC)",) if wide else ()), "such as", right=counts
+    )
+    for each in found:
+        more = (f"{each.last:%Y-%m-%d %H:%M:%S}",) if wide else ()
+        shown.add_row(
+            f"{each.letters:,}",
+            f"{each.waiting:,}",
+            each.topic,
+            printable(each.cause),
+            *more,
+            str(each.example),
+        )
+    console().print(shown)
+    click.echo(f"{len(letters):,} dead letters. `edml dead-letters show AT` shows one.")
 
 
 @command.command(epilog="\b\nExample:\n  edml dead-letters show 0:42")
@@ -93,8 +176,8 @@ def show(place: str, app: str | None, *, as_json: bool) -> None:
         return
     shown = table("dead letter", str(letter.place))
     for name, value in letter.headers:
-        shown.add_row(name, value.decode(errors="replace"))
-    shown.add_row("key", "none" if letter.key is None else _readable(letter.key))
+        shown.add_row(name, printable(value.decode(errors="replace")))
+    shown.add_row("key", "none" if letter.key is None else printable(_readable(letter.key)))
     if letter.redriven_at is not None:
         shown.add_row("redriven", f"{letter.redriven_at:%Y-%m-%d %H:%M:%S} to {letter.redriven_to}")
     out = console()
@@ -102,8 +185,13 @@ def show(place: str, app: str | None, *, as_json: bool) -> None:
     if isinstance(decoded, dict):
         fields = table("field", "value")
         for name, value in decoded.items():
-            fields.add_row(name, str(value))
+            fields.add_row(name, printable(str(value)[:DUMPED]))
         out.print(fields)
+    elif letter.left_out is not None:
+        click.echo(
+            f"It was too large to be kept: {letter.left_out}. It is where it was read, as long as "
+            f"the topic keeps it: {letter.source}@{letter.source_offset}.\n"
+        )
     else:
         click.echo(f"The value cannot be decoded: {decoded}\n")
     for line in hex_dump((letter.value or b"")[:DUMPED]):
@@ -123,15 +211,21 @@ Example:
 @application_option
 @click.option("--all", "everything", is_flag=True, help="All that were not redriven yet.")
 @where_option
+@since_option
+@until_option
 @click.option("--to", metavar="TOPIC", help="Another topic than the one where they were read.")
 @click.option("--again", is_flag=True, help="Also those that were redriven already.")
 @json_option
+@click.pass_context
 def redrive(
+    context: click.Context,
     places: tuple[str, ...],
     app: str | None,
-    where: tuple[str, ...],
-    to: str | None,
     *,
+    where: tuple[str, ...],
+    since: str | None,
+    until: str | None,
+    to: str | None,
     everything: bool,
     again: bool,
     as_json: bool,
@@ -139,23 +233,26 @@ def redrive(
     """Write dead letters once more to the topic where they were read, as they are.
 
     Each is redriven once, however often this is run, unless --again is given. Do it when what was
-    wrong has been mended: a record that is still bad becomes a dead letter again.
+    wrong has been mended: a record that is still bad becomes a dead letter again. Ctrl-C leaves the
+    others for the next time. `list --waiting` with the same conditions shows what is meant.
     """
     from edml import wiring
-    from edml.kafka.dead_letters import Choice, Place, redrive
+    from edml.kafka.dead_letters import redrive
 
-    if sum((everything, bool(where), bool(places))) != 1:
+    if sum((everything, bool(where or since or until), bool(places))) != 1:
         raise UsageError(
             "it is not clear which dead letters are meant",
-            todo="give one of --all, --where FIELD=TEXT, or their PARTITION:OFFSET",
+            todo="give one of --all, conditions (--where FIELD=TEXT, --since, --until), or their "
+            "PARTITION:OFFSET",
         )
-    choice = Choice(frozenset(map(Place.parse, places)), _conditions(where), again=again)
-    with wiring.cluster(app) as cluster:
-        done = redrive(cluster.settings.client(), cluster.dead_letters, choice, to=to)
+    choice = _choice(places=places, where=where, since=since, until=until, again=again)
+    with wiring.cluster(app) as cluster, stopped_by_signals() as stop, _progress() as told:
+        client, topic = cluster.settings.client(), cluster.dead_letters
+        done = redrive(client, topic, choice, to=to, told=told, stop=stop)
     if as_json:
         print_json([{"at": str(each.place), "to": to or each.source.topic} for each in done])
-        return
-    if not done:
+        context.exit(INTERRUPTED if stop.is_set() else 0)
+    if not done and not stop.is_set():
         click.echo("There is nothing to redrive: what is meant has been redriven, or is not there.")
     counts: dict[str, int] = {}
     for each in done:
@@ -163,6 +260,21 @@ def redrive(
         counts[target] = counts.get(target, 0) + 1
     for target, count in counts.items():
         click.echo(f"{count:,} redriven to {target}")
+    if stop.is_set():
+        click.echo("Stopped: the same command redrives the others.", err=True)
+        context.exit(INTERRUPTED)
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[int, int], None]]:
+    """A bar of what is redriven, on a terminal."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    on = Console(stderr=True)
+    with Progress(console=on, transient=True, disable=not on.is_terminal) as bar:
+        task = bar.add_task("redriving", total=None)
+        yield lambda done, of: bar.update(task, completed=done, total=of)
 
 
 def hex_dump(value: bytes) -> list[str]:
@@ -178,6 +290,17 @@ def hex_dump(value: bytes) -> list[str]:
     ]
 
 
+def printable(text: str) -> str:
+    r"""A text without what a terminal would obey.
+
+    >>> printable("\x1b[2Jcleared é")
+    '\\x1b[2Jcleared é'
+    """
+    return "".join(
+        each if each.isprintable() or each == "\n" else ascii(each)[1:-1] for each in text
+    )
+
+
 def _ascii(value: bytes) -> str:
     shown = string.ascii_letters + string.digits + string.punctuation + " "
     return "".join(chr(each) if chr(each) in shown else "." for each in value)
@@ -189,6 +312,42 @@ def _letters(app: str | None, choice: "Choice") -> "Sequence[DeadLetter]":
 
     with wiring.cluster(app) as cluster:
         return choice.of(dead_letters(cluster.settings.client(), cluster.dead_letters))
+
+
+def _choice(
+    *,
+    places: Sequence[str] = (),
+    where: Sequence[str] = (),
+    since: str | None = None,
+    until: str | None = None,
+    again: bool,
+) -> "Choice":
+    """The dead letters that are meant by what was typed."""
+    from edml.kafka.dead_letters import Choice, Place
+
+    return Choice(
+        places=frozenset(map(Place.parse, places)),
+        where=_conditions(where),
+        since=_instant("--since", since),
+        until=_instant("--until", until),
+        again=again,
+    )
+
+
+def _instant(option: str, text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        raise UsageError(
+            f"{option} {text} is no time", todo="write it as 2026-11-23T10:00, in UTC"
+        ) from None
+    return time.replace(tzinfo=UTC) if time.tzinfo is None else time
+
+
+def _tell_none(*conditions: object) -> None:
+    click.echo("There are no dead letters" + (" such as these." if any(conditions) else "."))
 
 
 def _conditions(texts: Sequence[str]) -> tuple[tuple[str, str], ...]:
@@ -217,6 +376,7 @@ def _facts(letter: "DeadLetter") -> dict[str, Any]:
         "value_hex": None if letter.value is None else letter.value.hex(),
         "redriven_at": letter.redriven_at,
         "redriven_to": letter.redriven_to,
+        "left_out": letter.left_out,
     }
 
 

@@ -118,7 +118,8 @@ def schemas(app: str | None, folder: Path | None) -> None:
 Example:
   edml topics seek --group serve --to earliest             # predict everything again
   edml topics seek --group serve --to latest               # leave out what is there
-  edml topics seek --group serve --to 2026-11-23T10:00Z    # what was written since"""
+  edml topics seek --group serve --to 2026-11-23T10:00Z    # what was written since
+  edml topics seek --group serve --to earliest --lost      # where its place is gone from the log"""
 )
 @application_option
 @click.option(
@@ -134,9 +135,20 @@ Example:
     help="A time in ISO 8601 with its offset: the first record that was written then or later.",
 )
 @click.option("--topic", "topics", multiple=True, help="Only this topic; can be repeated.")
+@click.option(
+    "--lost",
+    is_flag=True,
+    help="Only partitions where the group has no place, or one that is no longer on the log.",
+)
 @json_option
 def seek(
-    app: str | None, group: str, where: str, topics: tuple[str, ...], *, as_json: bool
+    app: str | None,
+    group: str,
+    where: str,
+    topics: tuple[str, ...],
+    *,
+    lost: bool,
+    as_json: bool,
 ) -> None:
     """Have a consumer group go on elsewhere on the log. It must be stopped.
 
@@ -148,7 +160,7 @@ def seek(
     to = _to(where)
     with wiring.cluster(app) as cluster:
         name, reads = _group(cluster, group)
-        moved = seek_group(cluster.settings.client(), name, topics or reads, to)
+        moved = seek_group(cluster.settings.client(), name, topics or reads, to, lost=lost)
     if as_json:
         print_json(
             {
@@ -164,6 +176,9 @@ def seek(
                 ],
             }
         )
+        return
+    if not moved:
+        click.echo(f"Nothing is lost: each place of {name} is still on the log.")
         return
     shown = table(name, "was at", "goes on at", right=("was at", "goes on at"))
     for each in moved:

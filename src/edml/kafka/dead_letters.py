@@ -6,22 +6,32 @@ in the same transaction as the copy, so that both are there or neither. The log 
 been redriven, however many have been, and in whatever order.
 """
 
-from collections.abc import Iterable, Sequence
+import logging
+import re
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Final, TypeAlias, cast
+from threading import Event
+from typing import Any, Final, TypeAlias, cast
 
 import confluent_kafka as ck
 import polars as pl
 
 from edml.errors import LogError, UsageError
 from edml.events import OFFSET, PARTITION, TopicPartition
+from edml.kafka.burial import LEFT_OUT, wait_for_room
 from edml.kafka.spans import QUIET, Client, spans
-from edml.kafka.tail import as_bytes, messages, offset_of, partition_of
+from edml.kafka.tail import as_bytes, messages, offset_of, partition_of, record_at
+
+logger = logging.getLogger(__name__)
 
 TIMEOUT_S: Final = 30.0
 AT_ONCE: Final = 64
 """So many dead letters are redriven in one transaction: 10 MB each still fit a producer's queue."""
+
+LARGEST_BYTES: Final = 31_457_280
+"""Of a record: some are larger here than they were on their topic, where they were compressed."""
 
 ANY: Final = -1
 """The partition of a record whose key is to choose."""
@@ -29,6 +39,8 @@ ANY: Final = -1
 REDRIVEN: Final = "redriven"
 """Header of a record that says which dead letter was redriven: ``partition:offset``."""
 
+
+_NUMBERS: Final = re.compile(r"-?\b(0x[0-9a-f]+|\d+([.,:]\d+)*)")
 
 COLUMNS: Final = pl.Schema(
     {
@@ -80,7 +92,8 @@ class Place:
 class DeadLetter:
     """A bad record; ``source`` and ``source_offset`` say where it was read.
 
-    ``redriven_at`` is None unless it was redriven, at last to ``redriven_to``.
+    ``redriven_at`` is None unless it was redriven, at last to ``redriven_to``. ``left_out`` says
+    which of its bytes were too large to be kept: they are only where it was read.
     """
 
     place: Place
@@ -94,6 +107,7 @@ class DeadLetter:
     headers: Sequence[tuple[str, bytes]] = ()
     redriven_at: datetime | None = None
     redriven_to: str | None = None
+    left_out: str | None = None
 
 
 def dead_letters(client: Client, topic: str) -> list[DeadLetter]:
@@ -145,11 +159,14 @@ class Choice:
     """Which dead letters are meant: those at some ``places``, of a ``cause``, or all of them.
 
     Those that were redriven are left out unless ``again`` is set. ``cause`` and the other texts
-    are found anywhere in what they are compared with, in upper or lower case.
+    are found anywhere in what they are compared with, in upper or lower case. ``since`` is the
+    first instant at which a letter may have been written, ``until`` the first one at which not.
     """
 
     places: frozenset[Place] = frozenset()
     where: tuple[tuple[str, str], ...] = ()
+    since: datetime | None = None
+    until: datetime | None = None
     again: bool = False
 
     def of(self, letters: Iterable[DeadLetter]) -> list[DeadLetter]:
@@ -166,6 +183,8 @@ class Choice:
             for each in known
             if (not self.places or each.place in self.places)
             and (self.again or each.redriven_at is None)
+            and (self.since is None or each.at >= self.since)
+            and (self.until is None or each.at < self.until)
             and all(text.lower() in told(each, field).lower() for field, text in self.where)
         ]
 
@@ -182,13 +201,60 @@ def told(letter: DeadLetter, field: str) -> str:
     }[field]
 
 
-def redrive(
-    client: Client, topic: str, choice: Choice, *, to: str | None = None
+@dataclass(frozen=True)
+class Kind:
+    """Dead letters of one topic whose causes differ in nothing but numbers.
+
+    ``waiting`` of them have not been redriven; ``example`` is the place of the last one.
+    """
+
+    topic: str
+    cause: str
+    letters: int
+    waiting: int
+    first: datetime
+    last: datetime
+    example: Place
+
+
+def kinds(letters: Iterable[DeadLetter]) -> list[Kind]:
+    """Dead letters by topic and cause, the most frequent first."""
+    found: dict[tuple[str, str], list[DeadLetter]] = {}
+    for each in letters:
+        key = each.source.topic, _NUMBERS.sub("#", each.cause)
+        found.setdefault(key, []).append(each)
+    counted = [
+        Kind(
+            topic=topic,
+            cause=cause,
+            letters=len(those),
+            waiting=sum(each.redriven_at is None for each in those),
+            first=min(each.at for each in those),
+            last=max(each.at for each in those),
+            example=those[-1].place,
+        )
+        for (topic, cause), those in found.items()
+    ]
+    return sorted(counted, key=lambda kind: (-kind.letters, kind.topic, kind.cause))
+
+
+def redrive(  # noqa: PLR0913  each has its name where it is called
+    client: Client,
+    topic: str,
+    choice: Choice,
+    *,
+    to: str | None = None,
+    told: Callable[[int, int], None] = lambda _done, _all: None,
+    stop: Event | None = None,
 ) -> list[DeadLetter]:
     """Write dead letters once more to where they were read, or to a topic, and give them back.
 
     Each is written once, whoever else redrives at the same time: only one can at a time, and what
     it has redriven is read by the next one. A record with a key goes to the partition of its key.
+    Where bytes were left out, they are read from where the record was; a letter whose bytes are
+    gone from there is left as it is. ``told`` hears how many are done, of how many. When ``stop``
+    is set, the others are left for the next time.
+
     Raises `LogError` when the log refuses; then what was not yet redriven is left as it was.
     """
     producer = ck.Producer(
@@ -197,7 +263,8 @@ def redrive(
             **client,
             "transactional.id": f"edml.redrive.{topic}",
             "transaction.timeout.ms": 10_000,
-            "message.max.bytes": 20_971_520,
+            "message.max.bytes": LARGEST_BYTES,
+            "compression.type": "zstd",
             "partitioner": "murmur2_random",
         }
     )
@@ -205,27 +272,50 @@ def redrive(
         producer.init_transactions(TIMEOUT_S)
         chosen = choice.of(dead_letters(client, topic))
         _refuse_unknown(client, {to or each.source.topic for each in chosen})
-        for start in range(0, len(chosen), AT_ONCE):
-            _transact(producer, topic, chosen[start : start + AT_ONCE], to)
+        whole = [found for each in chosen if (found := _whole(client, each)) is not None]
+        done: list[DeadLetter] = []
+        told(0, len(whole))
+        while len(done) < len(whole) and not (stop and stop.is_set()):
+            next_ones = whole[len(done) : len(done) + AT_ONCE]
+            _transact(producer, topic, next_ones, to)
+            done += next_ones
+            told(len(done), len(whole))
     except ck.KafkaException as error:
         raise LogError(
             f"the dead letters were not redriven: {error.args[0].str()}",
             where=topic,
             todo="see with `edml dead-letters` which were; the same command redrives the others",
         ) from error
-    return chosen
+    return done
+
+
+def _whole(client: Client, letter: DeadLetter) -> DeadLetter | None:
+    """A dead letter with its bytes; None when they are nowhere."""
+    if letter.left_out is None:
+        return letter
+    source, offset = letter.source, letter.source_offset
+    found = record_at(client, source, offset)
+    if found is None:
+        logger.warning(
+            "%s cannot be redriven: %s@%d is no longer on the log", letter.place, source, offset
+        )
+        return None
+    key = None if found.key() is None else as_bytes(found.key())
+    return replace(letter, key=key, value=found.value())
 
 
 def _transact(
     producer: ck.Producer, topic: str, letters: Sequence[DeadLetter], to: str | None
 ) -> None:
+    """Write copies and marks in one transaction; left open, it would block every reader."""
     try:
         producer.begin_transaction()
         for each in letters:
             target = to or each.source.topic
             partition = each.source.partition if each.key is None and to is None else ANY
-            producer.produce(target, key=each.key, value=each.value, partition=partition)
-            producer.produce(
+            _queue(producer, target, key=each.key, value=each.value, partition=partition)
+            _queue(
+                producer,
                 topic,
                 partition=each.place.partition,
                 headers=[
@@ -239,6 +329,22 @@ def _transact(
         if not error.args[0].fatal():
             producer.abort_transaction(TIMEOUT_S)
         raise
+    except BaseException:  # a second Ctrl-C, say
+        with suppress(ck.KafkaException):  # there is nothing to abort if it came behind the commit
+            producer.abort_transaction(TIMEOUT_S)
+        raise
+
+
+def _queue(producer: ck.Producer, topic: str, **record: Any) -> None:
+    """Queue a record, when there is room for it."""
+    while True:
+        empty = not len(producer)
+        try:
+            producer.produce(topic, **record)
+        except BufferError:  # the queue is full
+            wait_for_room(producer, topic, empty=empty)
+        else:
+            return
 
 
 def _refuse_unknown(client: Client, topics: set[str]) -> None:
@@ -263,6 +369,7 @@ def _letter(message: ck.Message, headers: dict[str, bytes]) -> DeadLetter:
         key=None if message.key() is None else as_bytes(message.key()),
         value=None if message.value() is None else as_bytes(message.value()),
         headers=tuple(headers.items()),
+        left_out=text.get(LEFT_OUT),
     )
 
 

@@ -2,50 +2,58 @@
 
 At a first start that is its beginning. But committed offsets also expire when a group has been idle
 for long, and then to start over silently would write everything again. The two are told apart by
-what was written: a partition number whose outputs are not empty has been read before.
+what was written: a partition number whose outputs are not empty has been read before, and so has
+every one if outputs are not empty while the group has no committed offset at all.
 """
 
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import confluent_kafka as ck
-
-from edml.errors import LogError
+from edml.errors import LogError, TopicError
 from edml.events import TopicPartition
-
-TIMEOUT_S = 30.0
+from edml.kafka.group_offsets import committed
+from edml.kafka.spans import Span, spans
 
 
 class FirstStart:
     """Gives the first offset of an input's partition; refuses to write again what was written."""
 
-    def __init__(self, client: Mapping[str, Any], outputs: Iterable[str]) -> None:
+    def __init__(self, client: Mapping[str, Any], group: str, outputs: Iterable[str]) -> None:
         self._client = client
+        self._group = group
         self._outputs = list(outputs)
 
     def __call__(self, partition: TopicPartition) -> int:
-        """The beginning of ``partition``; raises `LogError` when this is no first start."""
-        consumer = ck.Consumer({**self._client, "group.id": "edml.watermarks"})
-        try:
-            for topic in self._outputs:
-                _, end = _offsets(consumer, TopicPartition(topic, partition.partition))
-                if end > 0:
-                    raise LogError(
-                        f"{partition} has no committed offset, but {topic} has been written: the "
-                        "offset has expired or was deleted, and to start over would write it all "
-                        "again",
-                        where=str(partition),
-                        todo="say where to go on with `edml topics seek`",
-                    )
-            first, _ = _offsets(consumer, partition)
-            return first
-        finally:
-            consumer.close()
+        """The beginning of ``partition``.
 
+        Raises `LogError` when this is no first start, and `TopicError` when an output has not got
+        the partition of its keys.
+        """
+        topics = spans(self._client, [partition.topic, *self._outputs])
+        written = [
+            topic for topic in self._outputs if self._written(topic, topics, partition.partition)
+        ]
+        if not written and not committed(self._client, self._group):
+            written = [topic for topic in self._outputs if any(topics[topic].end.values())]
+        if written:
+            raise LogError(
+                f"{self._group} has no committed offset, but has written to "
+                f"{', '.join(written)}: the offset has expired or was deleted, and to start over "
+                "would write it all again",
+                where=str(partition),
+                todo="say where to go on: "
+                f"`edml topics seek --lost --group {self._group} --to TIME`, the time when it last "
+                "ran, or `--to latest`",
+            )
+        return topics[partition.topic].first[partition.partition]
 
-def _offsets(consumer: ck.Consumer, partition: TopicPartition) -> tuple[int, int]:
-    """The first offset and the one after the last."""
-    found: tuple[int, int] = consumer.get_watermark_offsets(
-        ck.TopicPartition(*partition), timeout=TIMEOUT_S
-    )
-    return found
+    def _written(self, topic: str, topics: Mapping[str, Span], number: int) -> bool:
+        if topic not in topics or number not in topics[topic].end:
+            there = len(topics[topic].end) if topic in topics else 0
+            raise TopicError(
+                f"{topic} has {there} partitions, and none of number {number}",
+                where=topic,
+                todo="topics that are read and written together need as many partitions each. "
+                "Adding some parts keys from their history: create the topics anew",
+            )
+        return topics[topic].end[number] > 0

@@ -1,6 +1,6 @@
 """Where a consumer group is, and how it is put elsewhere: never while it reads."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -38,24 +38,46 @@ def committed(client: Client, group: str) -> dict[TopicPartition, int]:
         return _committed(admin, group)
 
 
-def seek(client: Client, group: str, topics: Iterable[str], to: To) -> tuple[Moved, ...]:
-    """Have a group go on elsewhere on all partitions of some topics.
+def seek(
+    client: Client, group: str, topics: Iterable[str], to: To, *, lost: bool = False
+) -> tuple[Moved, ...]:
+    """Have a group go on elsewhere on all partitions of some topics, or on those that it has lost.
 
-    ``earliest`` and ``latest`` are the first offset that there is and the one after the last; a
-    time stands for the first record whose timestamp is not before it. What the group had noted
+        ``earliest`` and ``latest`` are the first offset that there is and the one after the last; a
+    time stands for the first record whose timestamp is not before it. A partition is ``lost`` when
+    the group has no place there, or one that is no longer on the log. What the group had noted
     beside its offsets is let go. Raises `UsageError` while the group has members, and `LogError`
     when the log refuses.
     """
-    after = {each: offset for topic in topics for each, offset in _offsets(client, topic, to)}
-    asked = [Place(*each, offset) for each, offset in after.items()]
+    names = tuple(topics)
+    after = {each: offset for topic in names for each, offset in _offsets(client, topic, to)}
     with asking(client) as admin:
         _refuse_members(admin, group)
         before = _committed(admin, group)
+        if lost:
+            gone = _lost(client, names, before)
+            after = {each: offset for each, offset in after.items() if each in gone}
+        if not after:
+            return ()
+        asked = [Place(*each, offset) for each, offset in after.items()]
         (answer,) = admin.alter_consumer_group_offsets(
             [ConsumerGroupTopicPartitions(group, asked)], request_timeout=TIMEOUT_S
         ).values()
         _check(group, answer.result().topic_partitions or [])
     return tuple(Moved(each, before.get(each), offset) for each, offset in after.items())
+
+
+def _lost(
+    client: Client, topics: Iterable[str], before: Mapping[TopicPartition, int]
+) -> set[TopicPartition]:
+    """The partitions where a group has no place, or one that is no longer on the log."""
+    return {
+        TopicPartition(topic, number)
+        for topic in topics
+        for found in [span(client, topic)]
+        for number, end in found.end.items()
+        if not found.first[number] <= before.get(TopicPartition(topic, number), -1) <= end
+    }
 
 
 def _check(group: str, answers: Iterable[Place]) -> None:

@@ -4,8 +4,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
 from edml.events import Batch, Outputs, TopicPartition
+from edml.kafka.burial import DeadLetters
 from edml.kafka.first_start import FirstStart
-from edml.kafka.sink import DeadLetters, Encodes, InFlight, Sink
+from edml.kafka.sink import Encodes, InFlight, Sink
 from edml.kafka.source import Decodes, KafkaReading, Source
 from edml.runtime.log import Assignment, Committed
 
@@ -48,7 +49,7 @@ class KafkaLog:
                 "group.instance.id": instance,
             },
             inputs,
-            first=FirstStart(client, outputs),
+            first=FirstStart(client, group, outputs),
             before_revoke=self._sink.finish,
         )
 

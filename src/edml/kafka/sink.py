@@ -13,9 +13,8 @@ that wait is short.
 
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, Protocol
 
@@ -24,15 +23,14 @@ import polars as pl
 
 from edml.errors import LogError
 from edml.events import Outputs, TopicPartition
-from edml.kafka.message import Message
-from edml.kafka.source import BadRecord, KafkaReading, as_offsets
+from edml.kafka.burial import Burial, DeadLetters, flush, wait_for_room
+from edml.kafka.source import KafkaReading, as_offsets
 from edml.runtime.log import AbortedError, Committed, FencedError, RefusedError
 
 logger = logging.getLogger(__name__)
 
 RETRY_FOR_S = 60.0
 RETRY_EVERY_S = 0.05
-POLL_S = 0.1
 RETRY_BACKOFF_MS = 2
 """The first wait after a refused request; it doubles each time (``retry.backoff.max.ms``)."""
 
@@ -40,7 +38,6 @@ REFUSED: Final = frozenset(
     {
         ck.KafkaError.INVALID_MSG,
         ck.KafkaError.INVALID_RECORD,
-        ck.KafkaError.INVALID_TIMESTAMP,
         ck.KafkaError.MSG_SIZE_TOO_LARGE,
         ck.KafkaError.POLICY_VIOLATION,
         ck.KafkaError.RECORD_LIST_TOO_LARGE,
@@ -51,6 +48,11 @@ REFUSED: Final = frozenset(
 PURGED: Final = frozenset({ck.KafkaError._PURGE_INFLIGHT, ck.KafkaError._PURGE_QUEUE})
 """What becomes of a record whose transaction is aborted before it is sent."""
 
+WRONG_CLOCK: Final = (
+    "the log does not take our records' time, which is now {now:%Y-%m-%d %H:%M:%S} UTC: nothing is "
+    "written until this machine's clock, or the topics' message.timestamp.*.max.ms, is set right"
+)
+
 Record = dict[str, Any]
 
 
@@ -60,26 +62,6 @@ class Encodes(Protocol):
     def encode(self, frame: pl.DataFrame) -> list[Record]:
         """One ``{"key": bytes, "value": bytes}`` a row."""
         ...
-
-
-@dataclass(frozen=True)
-class DeadLetters:
-    """Where bad records go, and in whose name."""
-
-    topic: str
-    component: str
-
-    def headers(self, record: BadRecord, at: datetime) -> list[tuple[str, str | bytes | None]]:
-        """What is known about a bad record, beside its original bytes."""
-        told = {
-            "topic": record.message.topic(),
-            "partition": record.message.partition(),
-            "offset": record.message.offset(),
-            "cause": record.cause,
-            "component": self.component,
-            "time": at.isoformat(timespec="milliseconds"),
-        }
-        return [(name, str(value).encode()) for name, value in told.items()]
 
 
 class InFlight:
@@ -110,7 +92,6 @@ class Sink:
         commit_offsets: Callable[[Mapping[TopicPartition, Committed]], None],
     ) -> None:
         self._encoders = encoders
-        self._dead_letters = dead_letters
         self._transactional = instance is not None
         self._commit_offsets = commit_offsets
         self._undelivered: list[ck.KafkaError] = []
@@ -130,6 +111,7 @@ class Sink:
                 **({"transactional.id": instance} if instance is not None else {}),
             }
         )
+        self._burial = Burial(self._producer, dead_letters, self._delivered)
         if self._transactional:
             self._persist(self._producer.init_transactions)
 
@@ -166,6 +148,7 @@ class Sink:
             else:
                 self._flush()
                 self._commit_offsets(places)
+            self._burial.forget()
         except ck.KafkaException as error:
             self._give_up(error)
         except BaseException:
@@ -184,11 +167,12 @@ class Sink:
     ) -> None:
         for topic, each in records.items():
             self._produce(topic, each)
-        self._bury([*reading.bad, *reading.originals(outputs.rejected)])
+        self._burial.bury([*reading.bad, *reading.originals(outputs.rejected)])
 
     def _produce(self, topic: str, records: list[Record]) -> None:
         """Queue every record; what a full queue leaves out is queued again when there is room."""
         while records:
+            empty = not len(self._producer)
             queued = self._producer.produce_batch(topic, records, on_delivery=self._delivered)
             self._producer.poll(0)
             left = [_again(each) for each in records if "_error" in each]
@@ -199,33 +183,8 @@ class Sink:
                     todo="this is a fault of the Kafka client: report it with its version",
                 )
             records = left
-            if records:
-                self._producer.poll(POLL_S)
-
-    def _bury(self, bad: Sequence[BadRecord]) -> None:
-        """Write bad records to the dead letters: their own bytes, and what is known about them."""
-        if not bad:
-            return
-        first = f"{_where(bad[0].message)}: {bad[0].cause}"
-        logger.warning("%d to the dead letters, the first one %s", len(bad), first)
-        now = datetime.now(UTC)
-        for record in bad:
-            self._bury_one(record, now)
-
-    def _bury_one(self, record: BadRecord, now: datetime) -> None:
-        while True:
-            try:
-                self._producer.produce(
-                    self._dead_letters.topic,
-                    key=record.message.key(),
-                    value=record.message.value(),
-                    headers=self._dead_letters.headers(record, now),
-                    on_delivery=self._delivered,
-                )
-            except BufferError:  # the queue is full
-                self._producer.poll(POLL_S)
-            else:
-                return
+            if not queued:
+                wait_for_room(self._producer, topic, empty=empty)
 
     def _delivered(self, error: ck.KafkaError | None, message: ck.Message) -> None:
         if error is not None and error.code() not in PURGED:
@@ -233,18 +192,22 @@ class Sink:
             self._undelivered.append(error)
 
     def _flush(self) -> None:
-        while self._producer.flush(POLL_S):
-            pass
+        flush(self._producer)
         if self._undelivered:
             raise ck.KafkaException(self._undelivered[0])
 
     def _give_up(self, error: ck.KafkaException) -> None:
         """Abort, and say what became of the transaction."""
         cause: ck.KafkaError = error.args[0]
-        refused = [each for each in (cause, *self._undelivered) if each.code() in REFUSED]
+        told = (cause, *self._undelivered)
         if cause.fatal():
             raise FencedError(cause.str()) from error
         self._abort()
+        if any(each.code() == ck.KafkaError.INVALID_TIMESTAMP for each in told):
+            raise AbortedError(WRONG_CLOCK.format(now=datetime.now(UTC))) from error
+        if self._burial.again():
+            raise AbortedError("a dead letter is too large") from error
+        refused = [each for each in told if each.code() in REFUSED]
         if refused:
             raise RefusedError(refused[0].str()) from error
         raise AbortedError(cause.str()) from error
@@ -278,7 +241,3 @@ def _again(record: Record) -> Record:
     if error.code() != ck.KafkaError._QUEUE_FULL:
         raise ck.KafkaException(error)
     return record
-
-
-def _where(message: Message) -> str:
-    return f"{message.topic()}[{message.partition()}]@{message.offset()}"

@@ -106,6 +106,7 @@ class Source:
         before_revoke: Callable[[], None],
     ) -> None:
         self._decoders = decoders
+        self._group = config["group.id"]
         self._first = first
         self._before_revoke = before_revoke
         self._assigned: list[TopicPartition] | None = None
@@ -217,11 +218,13 @@ class Source:
         if error.code() == ck.KafkaError._PARTITION_EOF:
             self._caught_up.add(_place(message))
         elif error.code() == ck.KafkaError._AUTO_OFFSET_RESET:
+            at = f"{message.topic()}[{message.partition()}]@{message.offset()}"
             raise LogError(
-                "the committed offset is no longer on the log: what lies between was deleted",
-                where=f"{message.topic()}[{message.partition()}]@{message.offset()}",
-                todo="raise the topic's retention; to go on without the deleted records, reset the "
-                "group's offsets with `edml topics seek`",
+                f"what {self._group} reads next is not on the log: records were deleted before "
+                "they were read, or the topic is another one of the same name",
+                where=at,
+                todo="raise the topic's retention. To go on without what is gone: "
+                f"`edml topics seek --lost --group {self._group} --to earliest`",
             )
         elif error.code() == ck.KafkaError.UNKNOWN_TOPIC_OR_PART:
             raise TopicError(

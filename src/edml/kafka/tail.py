@@ -107,6 +107,19 @@ def messages(
         yield from _back(client, TopicPartition(topic, partition), whole, last)
 
 
+def record_at(client: Client, partition: TopicPartition, offset: int) -> ck.Message | None:
+    """One record; None when it is not on the log.
+
+    Raises `TopicError` when there is no such topic, and `LogError` when the log does not answer.
+    """
+    topic, number = partition
+    whole = span(client, topic)
+    if not whole.first.get(number, 0) <= offset < whole.end.get(number, 0):
+        return None
+    batches = _between(client, topic, {number: offset}, {number: offset + 1})
+    return next((each for batch in batches for each in batch if offset_of(each) == offset), None)
+
+
 def _back(
     client: Client, partition: TopicPartition, whole: Span, last: int
 ) -> Iterator[Sequence[ck.Message]]:
