@@ -112,4 +112,5 @@ def under_load(city: City, folder: Path, plan: Plan, report: Report) -> Iterator
         for each in scene.running:
             each.kill()
         for each in scene.instances:
+            each.ended()
             report.say(f"{each.log.name} (ended with {each.code}):\n{each.said}")
