@@ -169,8 +169,8 @@ def running_thread(run: Callable[[threading.Event], None]) -> Iterator[None]:
     finally:
         stop.set()
         thread.join()
-    if failures:
-        raise failures[0]
+        if failures:  # it is the reason of what the context may have raised
+            raise failures[0]
 
 
 def eventually(holds: Callable[[], bool], patience_s: float = PATIENCE_S) -> None:

@@ -16,7 +16,7 @@ from polars.testing import assert_frame_equal
 
 from edml.apps.taxi import LAST_ZONE
 from edml.events import TopicPartition
-from edml.kafka.group_offsets import committed
+from edml.kafka.group_offsets import places
 from edml.kafka.serdes import FrameDecoder
 from edml.kafka.spans import spans
 from edml.scoring.records import scored_schema
@@ -84,7 +84,7 @@ def records(mutants: Sequence[tuple[str, bytes | None]]) -> list[dict[str, Any]]
 def read_to_the_end(city: City, group: str, topics: Sequence[str]) -> bool:
     """Whether a group has committed all that is on some topics."""
     client = city.cluster.settings.client()
-    at = committed(client, f"{city.app.topic_prefix}edml.taxi.{group}")
+    at = places(client, f"{city.app.topic_prefix}edml.taxi.{group}", topics)
     ends = spans(client, topics)
     return all(
         at.get(TopicPartition(topic, number), 0) >= end

@@ -225,10 +225,14 @@ def test_a_time_far_ahead_does_not_move_the_watermark() -> None:
 
 
 def test_a_prediction_that_is_no_number_is_rejected() -> None:
-    """A NaN would spoil all sums that it enters."""
+    """A NaN would spoil all sums that it enters, and so would what has no finite square."""
     story = Story()
     story.predicted("a", 0, float("nan"))
-    assert story.causes() == ["prediction is NaN, not a number"]
+    story.predicted("b", 0, -1e300)
+    assert story.causes() == [
+        "prediction is NaN, not a number to score",
+        "prediction is -1e+300, not a number to score",
+    ]
 
 
 def test_a_window_is_complete_when_the_wait_is_over() -> None:

@@ -11,16 +11,24 @@ from typing import Any
 
 from edml.errors import LogError, TopicError
 from edml.events import TopicPartition
-from edml.kafka.group_offsets import committed
+from edml.kafka.group_offsets import places
 from edml.kafka.spans import Span, spans
 
 
 class FirstStart:
     """Gives the first offset of an input's partition; refuses to write again what was written."""
 
-    def __init__(self, client: Mapping[str, Any], group: str, outputs: Iterable[str]) -> None:
+    def __init__(
+        self,
+        client: Mapping[str, Any],
+        group: str,
+        *,
+        inputs: Iterable[str],
+        outputs: Iterable[str],
+    ) -> None:
         self._client = client
         self._group = group
+        self._inputs = list(inputs)
         self._outputs = list(outputs)
 
     def __call__(self, partition: TopicPartition) -> int:
@@ -33,7 +41,7 @@ class FirstStart:
         written = [
             topic for topic in self._outputs if self._written(topic, topics, partition.partition)
         ]
-        if not written and not committed(self._client, self._group):
+        if not written and not places(self._client, self._group, self._inputs):
             written = [topic for topic in self._outputs if any(topics[topic].end.values())]
         if written:
             raise LogError(

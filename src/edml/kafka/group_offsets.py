@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException
+from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaError, KafkaException
 from confluent_kafka import TopicPartition as Place
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from edml.errors import LogError, UsageError
 from edml.events import TopicPartition
-from edml.kafka.spans import TIMEOUT_S, Client, Offsets, asking, listed, span
+from edml.kafka.spans import QUIET, TIMEOUT_S, Client, Offsets, asking, listed, span, spans
 
 To = Literal["earliest", "latest"] | datetime
 
@@ -38,6 +38,29 @@ def committed(client: Client, group: str) -> dict[TopicPartition, int]:
         return _committed(admin, group)
 
 
+def places(client: Client, group: str, topics: Iterable[str]) -> dict[TopicPartition, int]:
+    """The offset that a group has committed of each partition of some topics, where it has one.
+
+    Asked as a member would: librdkafka's own admin call ends the whole process when the group's
+    coordinator is not there yet (a null pointer in ``rd_kafka_handle_OffsetFetch``).
+    """
+    asked = [
+        Place(topic, number)
+        for topic, found in spans(client, topics).items()
+        for number in found.end
+    ]
+    consumer = Consumer({"log_level": QUIET, **client, "group.id": group})
+    try:
+        answers = consumer.committed(asked, timeout=TIMEOUT_S)
+    finally:
+        consumer.close()
+    return {
+        TopicPartition(each.topic, each.partition): each.offset
+        for each in answers
+        if each.offset >= 0
+    }
+
+
 def seek(
     client: Client, group: str, topics: Iterable[str], to: To, *, lost: bool = False
 ) -> tuple[Moved, ...]:
@@ -50,10 +73,10 @@ def seek(
     when the log refuses.
     """
     names = tuple(topics)
+    before = places(client, group, names)
     after = {each: offset for topic in names for each, offset in _offsets(client, topic, to)}
     with asking(client) as admin:
         _refuse_members(admin, group)
-        before = _committed(admin, group)
         if lost:
             gone = _lost(client, names, before)
             after = {each: offset for each, offset in after.items() if each in gone}

@@ -49,7 +49,7 @@ class KafkaLog:
                 "group.instance.id": instance,
             },
             inputs,
-            first=FirstStart(client, group, outputs),
+            first=FirstStart(client, group, inputs=inputs, outputs=outputs),
             before_revoke=self._sink.finish,
         )
 

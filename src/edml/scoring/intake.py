@@ -21,6 +21,9 @@ from edml.serving import records as served
 
 CAUSE: Final = "cause"
 
+LARGEST: Final = 1e100
+"""Of a prediction's size: sums of squares of larger ones would be infinite, and stay so."""
+
 
 @dataclass(frozen=True)
 class Input:
@@ -126,13 +129,13 @@ def _usable(
 ) -> tuple[pl.DataFrame, pl.DataFrame | None]:
     """Rows that can be used, and those that must not be, with the cause.
 
-    A time far ahead of the record's own timestamp would carry the watermark with it, and make all
-    that follows too late.
+    A number without a finite square would spoil all sums that it enters. A time far ahead of the
+    record's own timestamp would carry the watermark with it, and make all that follows too late.
     """
     bad = integers(rows, of.time) > integers(rows, TIMESTAMP) + bounds.rule.ahead
     ahead = bad
     if of.finite is not None:
-        bad = bad | ~np.isfinite(rows.get_column(of.finite).to_numpy())
+        bad = bad | ~(np.abs(rows.get_column(of.finite).to_numpy()) <= LARGEST)
     if not bad.any():
         return rows, None
     cause = (
@@ -140,7 +143,9 @@ def _usable(
         .then(
             pl.format("{} {} is too far ahead of the record's timestamp", pl.lit(of.time), of.time)
         )
-        .otherwise(pl.format("{} is {}, not a number", pl.lit(of.finite), of.finite or pl.lit("")))
+        .otherwise(
+            pl.format("{} is {}, not a number to score", pl.lit(of.finite), of.finite or pl.lit(""))
+        )
     )
     rejected = rows.select(PARTITION, OFFSET, cause.alias(CAUSE))
     return rows.filter(~bad), rejected.filter(bad)
