@@ -122,3 +122,20 @@ def test_partitions_that_are_added(city: City) -> None:
     assert f"{city.app.predictions_topic} has 4 partitions, and none of number 4" in said
     assert f"{city.app.outcome.topic} has 4 partitions instead of 5" in str(failure(city))
     assert times_each(city.predictions(), "uuid") == {1: 40}
+
+
+def test_a_topic_that_is_deleted_under_the_reader(city: City) -> None:
+    """Serving ends with one error that names the topic."""
+    city.publish(V1)
+    served(city, 20)
+    topic = city.app.event.topic
+    hasty, hands = with_client(city, topic_metadata_refresh_interval_ms=500), admin(city)
+
+    def delete(_: object, __: object) -> None:
+        hands.delete_topics([topic])
+
+    city.pick_up(trips(20, first=20))
+    with hasty.cluster:
+        said = str(failure(hasty, watch=delete))
+    assert "the topic does not exist" in said
+    assert topic in said

@@ -227,11 +227,7 @@ class Source:
                 f"`edml topics seek --lost --group {self._group} --to earliest`",
             )
         elif error.code() == ck.KafkaError.UNKNOWN_TOPIC_OR_PART:
-            raise TopicError(
-                "the topic does not exist",
-                where=str(message.topic()),
-                todo="create it with `edml topics create`",
-            )
+            raise _no_topic(message.topic())
         elif _is_fatal(error):
             raise FencedError(error.str())
         else:
@@ -258,6 +254,7 @@ class Source:
         Where nothing is, the first offset is committed now: from then on, a partition without a
         committed offset is one whose offset has expired.
         """
+        self._check_topics(self._decoders.keys() - {each.topic for each in ours})
         if not ours:
             return {}
         asked = [ck.TopicPartition(each.topic, each.partition) for each in ours]
@@ -274,6 +271,13 @@ class Source:
             self.commit(fresh)
         return found | fresh
 
+    def _check_topics(self, topics: Iterable[str]) -> None:
+        """Raise `TopicError` for a topic that was deleted: the group gives no partitions of it."""
+        for topic in topics:
+            found = self._consumer.list_topics(topic, timeout=TIMEOUT_S).topics[topic]
+            if found.error is not None:
+                raise _no_topic(topic)
+
     def _on_assign(self, consumer: ck.Consumer, partitions: list[ck.TopicPartition]) -> None:
         consumer.assign([])  # nothing is fetched before the state is ready
         self._assigned = [TopicPartition(each.topic, each.partition) for each in partitions]
@@ -285,6 +289,14 @@ class Source:
         consumer.unassign()
         self._member = False
         self._assigned = None
+
+
+def _no_topic(topic: str) -> TopicError:
+    return TopicError(
+        "the topic does not exist",
+        where=topic,
+        todo="create it with `edml topics create`",
+    )
 
 
 def as_offsets(places: Mapping[TopicPartition, Committed]) -> list[ck.TopicPartition]:
