@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Self
 
 from edml.application import Role
-from edml.errors import ModelRefusedError
+from edml.errors import ModelRefusedError, RegistryUnavailableError
 from edml.kafka.models_topic import ModelsTable
 from edml.models.records import Model, Release, ReleaseKind, Roles
 from edml.serving.served import Predicts, ServedModel
@@ -78,9 +78,16 @@ class ModelWatch:
 
     def _run(self) -> None:
         try:
+            due = False
             while not self._stop.is_set():
-                if self._table.poll(POLL_S):
-                    self._serve(self._table.roles)
+                try:
+                    due = self._table.poll(POLL_S) or due
+                    if due:
+                        self._serve(self._table.roles)
+                        due = False
+                except RegistryUnavailableError as error:
+                    logger.warning("Models wait for the schema registry. %s", error)
+                    self._stop.wait(POLL_S)
         except Exception as failure:  # noqa: BLE001  raised again by `current`, where it is noticed
             if not self._stop.is_set():
                 self._failure = failure

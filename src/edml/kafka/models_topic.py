@@ -9,7 +9,7 @@ from typing import Any
 
 import confluent_kafka as ck
 
-from edml.errors import LogError, TopicError
+from edml.errors import LogError, RegistryUnavailableError, TopicError
 from edml.events import TopicPartition
 from edml.kafka.control import ModelsEntry, ModelsKey, Typed
 from edml.kafka.message import Message, consume
@@ -53,12 +53,19 @@ class ModelsTable:
         return tuple(sorted(self._offsets, key=lambda version: self._offsets[version]))
 
     def poll(self, wait_s: float) -> bool:
-        """Take in the next record, waiting for it; True when the end of the log is reached."""
+        """Take in the next record, waiting for it; True when the end of the log is reached.
+
+        Raises `RegistryUnavailableError` when it cannot be read now; the same record comes again.
+        """
         for message in consume(self._consumer, 1, wait_s):
             error = message.error()
             if error is not None:
                 return self._ended(error)
-            self._take(message)
+            try:
+                self._take(message)
+            except RegistryUnavailableError:
+                self._consumer.seek(ck.TopicPartition(*self._partition, message.offset()))
+                raise
         return False
 
     def read_to_end(self) -> None:
