@@ -100,6 +100,7 @@ class Sink:
         self._producer = ck.Producer(
             {
                 "linger.ms": 0,
+                "delivery.report.only.error": True,
                 "retry.backoff.ms": RETRY_BACKOFF_MS,
                 "socket.nagle.disable": True,
                 "message.max.bytes": 10_485_760,
