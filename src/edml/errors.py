@@ -19,6 +19,8 @@ class EdmlError(Exception):
     """What happened, where, and what to do; the command line exits with its ``exit_code``."""
 
     exit_code = 1
+    leaves_threads = False
+    """Whether something of this process may never end, so that its end must wait for nothing."""
 
     def __init__(self, what: str, *, where: str | None = None, todo: str | None = None) -> None:
         super().__init__(what)

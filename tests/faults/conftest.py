@@ -16,7 +16,7 @@ from tests.form import LONG
 __all__ = ["city"]
 
 PLAN = Plan.read()
-# Long by nature: these wait for what others do.
+# Long by nature.
 collect_ignore = [] if LONG else ["test_broker_faults.py", "test_soak.py"]
 
 

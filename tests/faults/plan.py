@@ -21,9 +21,10 @@ class Plan:
 
     rate: int = 500
     seed: int = 1
-    kills: int = 4
+    kills: int = 2
     strikes: int = 1
-    frozen_s: int = 3
+    frozen_s: int = 4
+    dead_s: int = 1
     stutters: int = 4
     instances: int = 2
     rounds: int = 1
@@ -51,6 +52,7 @@ LONG_FORM = Plan(
     kills=100,
     strikes=3,
     frozen_s=30,
+    dead_s=25,
     stutters=40,
     instances=4,
     rounds=3,

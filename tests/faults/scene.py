@@ -72,13 +72,18 @@ class Scene:
                 over.set()
                 watching.result()
 
-    def settle(self) -> Verdict:
-        """Stop writing, wait until all is scored, stop what runs, and count."""
+    def caught_up(self) -> int:
+        """Stop writing, and wait until all is scored; how many events were written."""
         events = self.traffic.stop()
         self.report.say(f"{events:,} events are written; waiting until all are scored")
         eventually(lambda: self.ledger.count("serve") >= events, PATIENCE_S)
         eventually(lambda: self.ledger.count("score") >= events, PATIENCE_S)
         eventually(lambda: summed(sums(self.city)) >= events, PATIENCE_S)
+        return events
+
+    def settle(self) -> Verdict:
+        """Stop writing, wait until all is scored, stop what runs, and count."""
+        events = self.caught_up()
         for each in self.running:
             each.stop()
         return judge(self.city, events)

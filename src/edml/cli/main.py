@@ -1,6 +1,7 @@
 """``edml``: finds a command by its name, and imports nothing but that."""
 
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 from typing import Final
@@ -74,6 +75,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(error.exit_code)
     except EdmlError as error:
         click.secho(f"edml: {error}", err=True, fg="red" if sys.stderr.isatty() else None)
+        if error.leaves_threads:
+            sys.stdout.flush()
+            os._exit(error.exit_code)
         sys.exit(error.exit_code)
     if code:  # what a command gave to `context.exit`
         sys.exit(code)

@@ -14,8 +14,10 @@ that wait is short.
 import logging
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from datetime import UTC, datetime
+from queue import SimpleQueue
+from threading import Thread
 from typing import Any, Final, Protocol
 
 import confluent_kafka as ck
@@ -24,13 +26,19 @@ import polars as pl
 from edml.errors import LogError
 from edml.events import Outputs, TopicPartition
 from edml.kafka.burial import Burial, DeadLetters, flush, wait_for_room
-from edml.kafka.source import KafkaReading, as_offsets
-from edml.runtime.log import AbortedError, Committed, FencedError, RefusedError
+from edml.kafka.source import WHEN_AWAY, KafkaReading, as_offsets
+from edml.runtime.log import AbortedError, Committed, FencedError, RefusedError, StuckError
 
 logger = logging.getLogger(__name__)
 
+INIT_S = 20.0
 RETRY_FOR_S = 60.0
 RETRY_EVERY_S = 0.05
+TRANSACTION_TIMEOUT_MS: Final = 10_000
+STUCK_AFTER: Final = 3
+"""A commit that takes so many times as long as a transaction may last (``transaction.timeout.ms``)
+does not end any more, or ends in vain."""
+
 RETRY_BACKOFF_MS = 2
 """The first wait after a refused request; it doubles each time (``retry.backoff.max.ms``)."""
 
@@ -65,18 +73,67 @@ class Encodes(Protocol):
 
 
 class InFlight:
-    """A commit in the sink's thread."""
+    """A commit in the thread, which has ``within_s`` seconds; None stands for any time."""
 
-    def __init__(self, future: "Future[None]") -> None:
+    def __init__(
+        self, future: "Future[None]", instance: str | None, within_s: float | None
+    ) -> None:
         self._future = future
+        self._instance = instance
+        self._within_s = within_s
+        self._begun = time.monotonic()
 
     def wait(self) -> None:
         """Return when the commit is durable; raise when it is not."""
+        self.finish()
         self._future.result()
 
     def finish(self) -> None:
-        """Return when the commit is over, however it ended."""
-        self._future.exception()
+        """Return when the commit is over, however it ended; raise `StuckError` if it does not."""
+        if self._within_s is None:
+            self._future.exception()
+            return
+        try:
+            self._future.exception(max(self._begun + self._within_s - time.monotonic(), 0))
+        except TimeoutError:
+            raise StuckError(self._within_s, self._instance) from None
+
+
+Task = Callable[[], None]
+
+
+class _Worker:
+    """A thread that does one thing after another. It keeps no process from ending: it may be stuck.
+
+    That is what sets it apart from an executor, whose threads the interpreter waits for.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._tasks: SimpleQueue[tuple[Task, Future[None]] | None] = SimpleQueue()
+        self._thread = Thread(target=self._run, name=name, daemon=True)
+        self._thread.start()
+
+    def submit(self, task: Task) -> "Future[None]":
+        """Have something done."""
+        future: Future[None] = Future()
+        self._tasks.put((task, future))
+        return future
+
+    def close(self) -> None:
+        """Return when all is done that was submitted."""
+        self._tasks.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        while (each := self._tasks.get()) is not None:
+            task, future = each
+            try:
+                task()
+            except BaseException as failure:  # noqa: BLE001  raised again by who waits
+                future.set_exception(failure)
+            else:
+                future.set_result(None)
+            del each, task, future
 
 
 class Sink:
@@ -96,16 +153,20 @@ class Sink:
         self._commit_offsets = commit_offsets
         self._undelivered: list[ck.KafkaError] = []
         self._last: InFlight | None = None
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="commit")
+        self._instance = instance
+        self._thread = _Worker("commit")
+        timeout_ms = int(config.get("transaction.timeout.ms", TRANSACTION_TIMEOUT_MS))
+        self._within_s = STUCK_AFTER * timeout_ms / 1000 if self._transactional else None
         self._producer = ck.Producer(
             {
                 "linger.ms": 0,
                 "delivery.report.only.error": True,
                 "retry.backoff.ms": RETRY_BACKOFF_MS,
+                **WHEN_AWAY,
                 "socket.nagle.disable": True,
                 "message.max.bytes": 10_485_760,
                 "queue.buffering.max.messages": 1_000_000,
-                "transaction.timeout.ms": 10_000,
+                "transaction.timeout.ms": TRANSACTION_TIMEOUT_MS,
                 **config,
                 "enable.idempotence": True,
                 "partitioner": "murmur2_random",
@@ -114,24 +175,37 @@ class Sink:
         )
         self._burial = Burial(self._producer, dead_letters, self._delivered)
         if self._transactional:
-            self._persist(self._producer.init_transactions)
+            self._begin()
 
     def commit(
         self, reading: KafkaReading, outputs: Outputs, places: Mapping[TopicPartition, Committed]
     ) -> InFlight:
         """Begin a commit; the one before must be over."""
-        self._last = InFlight(self._thread.submit(self._commit, reading, outputs, places))
+        future = self._thread.submit(lambda: self._commit(reading, outputs, places))
+        self._last = InFlight(future, self._instance, self._within_s)
         return self._last
 
     def finish(self) -> None:
-        """Return when no commit is under way."""
+        """Return when no commit is under way; raise `StuckError` when one does not end."""
         if self._last is not None:
             self._last.finish()
 
     def close(self) -> None:
         """Finish what is under way, and stop the thread."""
         self.finish()
-        self._thread.shutdown()
+        self._thread.close()
+
+    def _begin(self) -> None:
+        """Fence whoever had this name before, and have its transaction ended."""
+        try:
+            self._persist(self._producer.init_transactions, INIT_S)
+        except ck.KafkaException as error:
+            raise LogError(
+                f"no transaction can be begun: {error.args[0].str()}",
+                where=self._instance,
+                todo="start it again. If it ends again, see with `edml status` whether the brokers "
+                "are there, and whether you may write with this transactional.id",
+            ) from error
 
     def _commit(
         self, reading: KafkaReading, outputs: Outputs, places: Mapping[TopicPartition, Committed]

@@ -10,7 +10,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, cast
+from typing import Any, Final, Protocol, cast
 
 import confluent_kafka as ck
 import numpy as np
@@ -25,6 +25,18 @@ from edml.runtime.log import Assignment, Committed, FencedError, ReassignedError
 logger = logging.getLogger(__name__)
 
 TIMEOUT_S = 30.0
+SOCKET_TIMEOUT_MS = 10_000
+WHEN_AWAY: Final[Mapping[str, Any]] = {
+    "reconnect.backoff.max.ms": 1_000,
+    "metadata.recovery.strategy": "none",
+}
+"""How a client looks for brokers that are away: once a second, where they were.
+
+By default, librdkafka forgets the brokers that it knows when none is there, and begins with
+``bootstrap.servers`` again. But its cache of coordinators remembers the forgotten one:
+``send_offsets_to_transaction`` then waits for ever for a connection that nobody opens.
+"""
+
 LEAVE_S = 0.5
 AGAIN_AT_ONCE = 16_384
 AGAIN_WAIT_S = 0.2
@@ -115,6 +127,8 @@ class Source:
         self._caught_up: set[TopicPartition] = set()
         self._consumer = ck.Consumer(
             {
+                **WHEN_AWAY,
+                "socket.timeout.ms": SOCKET_TIMEOUT_MS,
                 **config,
                 "partition.assignment.strategy": "range",
                 "isolation.level": "read_committed",

@@ -36,6 +36,21 @@ class FencedError(LogError):
         )
 
 
+class StuckError(LogError):
+    """A commit does not end: whether it has happened, only a new start can tell."""
+
+    leaves_threads = True
+
+    def __init__(self, after_s: float, instance: str | None) -> None:
+        super().__init__(
+            f"a commit is not over after {after_s:.0f} s: the brokers do not answer, or did not "
+            "for longer than a transaction may last",
+            where=instance,
+            todo="start it again: nothing is lost, and it goes on from what is committed. If it "
+            "ends again, see whether the brokers are there with `edml status`",
+        )
+
+
 class ReassignedError(Exception):
     """The partitions were taken away while they were read again: the next reading tells more."""
 
@@ -77,7 +92,10 @@ class Commit(Protocol):
     """A commit on its way."""
 
     def wait(self) -> None:
-        """Return when it is durable; raise `AbortedError` or `FencedError` when it will not be."""
+        """Return when it is durable; raise `AbortedError` or `FencedError` when it will not be.
+
+        Raises `StuckError` when it does not end.
+        """
         ...
 
 
