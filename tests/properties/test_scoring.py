@@ -362,10 +362,14 @@ def _minutes(at: datetime) -> int:
 class SmallChunks(Scoring):
     """Scoring that begins another chunk of records after a few."""
 
+    def __init__(self, fewest: int) -> None:
+        super().__init__(APPLICATION)
+        self._fewest = fewest
+
     def initial(self) -> Scores:
         """Nothing seen."""
         state = super().initial()
-        return replace(state, rows=replace(state.rows, fewest=3))
+        return replace(state, rows=replace(state.rows, fewest=self._fewest))
 
 
 # Logs and runs that are made up.
@@ -418,9 +422,57 @@ PAUSES = st.tuples(st.just("pause"), st.integers(-70, 70))
 RUNS = st.lists(st.one_of(READS, READS, ABORTS, CRASHES, REBALANCES, PAUSES), max_size=25)
 
 
-def run(logs: Logs, moves: list[tuple[str, Any]]) -> Shell:
+@st.composite
+def crowded_prediction_logs(draw: st.DrawFn) -> tuple[Prediction, ...]:
+    """Many predictions of few keys; one model's of some events come before the other's of them."""
+    at, source, log = 0, 0, list[Prediction]()
+    for size, jump in draw(st.lists(st.tuples(st.integers(1, 16), LEAPS), max_size=6)):
+        at = max(0, at + jump)
+        steps = draw(st.lists(STEPS, min_size=size, max_size=size))
+        events = [
+            (uuid, source + number, max(0, at + step)) for number, (uuid, step) in enumerate(steps)
+        ]
+        source += size
+        log += [
+            Prediction(uuid, role, number, time, 1.0 + number, "x")
+            for role in draw(st.sampled_from(["a", "ab", "aa"]))
+            for uuid, number, time in events
+        ]
+    return tuple(log)
+
+
+@st.composite
+def crowded_outcome_logs(draw: st.DrawFn) -> tuple[Outcome, ...]:
+    """Many outcomes of few keys."""
+    at, log = 0, list[Outcome]()
+    for size, jump in draw(st.lists(st.tuples(st.integers(1, 30), LEAPS), max_size=6)):
+        at = max(0, at + jump)
+        steps = draw(st.lists(STEPS, min_size=size, max_size=size))
+        log += [Outcome(uuid, max(0, at + step)) for uuid, step in steps]
+    return tuple(log)
+
+
+LEAPS = st.one_of(st.integers(-12, 12), st.integers(25, 60))
+STEPS = st.tuples(st.sampled_from("aaab"), st.integers(0, 12))
+CROWDED_LOGS = st.builds(
+    Logs,
+    st.tuples(st.just(()), crowded_prediction_logs()),
+    st.tuples(st.just(()), crowded_outcome_logs()),
+)
+SIZES = st.one_of(st.integers(0, 3), st.integers(0, 40))
+CROWDED_RUNS = st.lists(
+    st.one_of(
+        st.tuples(st.sampled_from(["read", "read", "abort"]), st.tuples(SIZES, SIZES)),
+        st.tuples(st.just("crash"), st.integers(1, 40)),
+        REBALANCES,
+    ),
+    max_size=20,
+)
+
+
+def run(logs: Logs, moves: list[tuple[str, Any]], fewest: int = 3) -> Shell:
     """Do as told, then read to the end and let the clock tick once more."""
-    shell = Shell(logs, SmallChunks(APPLICATION))
+    shell = Shell(logs, SmallChunks(fewest))
     for move, how in moves:
         match move:
             case "read":
@@ -486,3 +538,26 @@ CLOSED_WHEN_IDLE = alone(
 def test_any_order_any_batches_any_crash(logs: Logs, moves: list[tuple[str, Any]]) -> None:
     """Order, batches, aborts, crashes, rebalances and ticks change neither scored nor sums."""
     assert_same(recompute(logs), run(logs, moves))
+
+
+HIDDEN_WITHIN_REACH = alone(
+    *(Prediction("a", "a", source, at, 1.0, "x") for source, at in enumerate((0, 5, 8, 45, 47))),
+    *(Prediction("b", "a", source, at, 1.0, "x") for source, at in ((5, 47), (6, 49), (7, 90))),
+    outcomes=tuple(Outcome("a", at) for at in (9, 12, 18, 55, 57, 99)),
+)
+"""The first record of a key is out of reach of the fourth; a hidden one is not."""
+
+
+@settings(max_examples=60, deadline=None)
+@given(CROWDED_LOGS, CROWDED_RUNS, st.sampled_from([3, 30, 1000]))
+@example(HIDDEN_WITHIN_REACH, [], 1000)
+@example(HIDDEN_WITHIN_REACH, [("read", (1, 1))] * 8, 1000)
+def test_keys_that_come_all_the_time(logs: Logs, moves: list[tuple[str, Any]], fewest: int) -> None:
+    """Repetitions that are not kept among what is looked up change nothing of what is told."""
+    moves = [
+        (move, dict(zip(PLACES, (0, how[0], 0, how[1]), strict=True)))
+        if move in {"read", "abort"}
+        else (move, how)
+        for move, how in moves
+    ]
+    assert_same(recompute(logs), run(logs, moves, fewest))

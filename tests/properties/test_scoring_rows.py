@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from edml.scoring.chunk import OUTCOME, PREDICTION, RECORD, Records, hashes
 from edml.scoring.payload import Layout
+from edml.scoring.repetition import FEW, beside
 from edml.scoring.rows import Rows
 
 WIDTH = 8
@@ -39,6 +40,7 @@ class Kept:
     partition: int
     time: int
     payload: tuple[Any, ...]
+    hidden: bool = False
 
 
 @dataclass(frozen=True)
@@ -50,16 +52,29 @@ class Version:
     may: tuple[Kept, ...] = ()
 
     def add(self, records: tuple[Kept, ...]) -> "Version":
-        """With some more records, each of which finds all before it of its key."""
+        """With some more records, each of which finds all before it of its key.
+
+        What is hidden is not found; of keys that come often, records are not found by each other.
+        """
         new = _records(records)
-        rows = self.rows.add(new, (_payload(records), []))
-        found = rows.find(new)
+        opened = self.rows.opened()
+        found = opened.find(new)
+        assert all(
+            opened.chunks[chunk].records[number] == old
+            for _, chunk, number, old in zip(*found, strict=True)
+        )
+        later, earlier, crowded = beside(new)
+        assert set(crowded.tolist()) == _crowded(records)
         told = _counted(
             [
                 (int(each), int(old["side"]), int(old["partition"]), int(old["time"]))
-                for each, old in zip(found.new, found.old, strict=True)
+                for each, old in [
+                    *zip(found.new, found.old, strict=True),
+                    *zip(later, new[earlier], strict=True),
+                ]
             ]
         )
+        rows = opened.add(new, (_payload(records), []))
         assert _partners(records, self.must) <= told <= _partners(records, self.may)
         return Version(rows, (*self.must, *records), (*self.may, *records))
 
@@ -98,14 +113,24 @@ class Version:
 
 def _partners(records: tuple[Kept, ...], before: tuple[Kept, ...]) -> frozenset[Any]:
     """For each record all before it of its key, among the records and those ``before``."""
+    crowded = _crowded(records)
     return _counted(
         [
             (number, old.side, old.partition, old.time)
             for number, each in enumerate(records)
-            for old in (*before, *records[:number])
+            for old in (
+                *(old for old in before if not old.hidden),
+                *(() if number in crowded else records[:number]),
+            )
             if old.key == each.key
         ]
     )
+
+
+def _crowded(records: tuple[Kept, ...]) -> set[int]:
+    """The places of those of which there are more than a few."""
+    keys = [each.key for each in records]
+    return {number for number, key in enumerate(keys) if keys.count(key) > FEW}
 
 
 def _counted(found: list[Any]) -> frozenset[Any]:
@@ -115,9 +140,10 @@ def _counted(found: list[Any]) -> frozenset[Any]:
 
 def _records(kept: tuple[Kept, ...]) -> Records:
     new = np.zeros(len(kept), RECORD)
-    for name in ("side", "partition", "time"):
+    for name in ("side", "partition", "time", "hidden"):
         new[name] = [getattr(each, name) for each in kept]
-    new["key"], new["check"] = hashes(pl.Series([each.key for each in kept], dtype=pl.String))
+    keys = pl.Series([each.key for each in kept], dtype=pl.String)
+    new["key"], new["check"] = hashes(keys, np.zeros(len(kept), dtype=np.int64))
     return new
 
 
@@ -136,16 +162,17 @@ PAYLOADS = st.tuples(
 )
 KEPT = st.builds(
     Kept,
-    st.sampled_from("abcd"),
+    st.sampled_from("aaabcd"),
     st.sampled_from([PREDICTION, OUTCOME]),
     st.integers(0, 1),
     st.integers(0, 60),
     PAYLOADS,
+    st.sampled_from([False, False, True]),
 )
 MOVES = st.lists(
     st.one_of(
         st.tuples(st.just("add"), st.lists(KEPT, min_size=1, max_size=9)),
-        st.tuples(st.just("add"), st.lists(KEPT, min_size=1, max_size=9)),
+        st.tuples(st.just("add"), st.lists(KEPT, min_size=1, max_size=24)),
         st.tuples(st.just("close"), st.integers(0, 20)),
         st.tuples(st.just("of"), st.integers(0, 1)),
         st.tuples(st.just("back"), st.integers(1, 6)),

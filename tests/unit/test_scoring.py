@@ -1,17 +1,21 @@
 """What becomes of predictions and outcomes, one rule at a time."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import polars as pl
+import pytest
 
 from edml.apps.taxi import taxi
 from edml.component import Step
 from edml.events import OFFSET, PARTITION, TIMESTAMP, Batch, TopicPartition
+from edml.scoring.chunk import Records
 from edml.scoring.component import Scores, Scoring
 from edml.scoring.reading import outcomes, summary, windows
 from edml.scoring.records import PROGRESS, Score, scored_dtypes, scored_schema
+from edml.scoring.rows import Found, Rows
 from edml.serving.records import prediction_dtypes
 
 START = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -63,6 +67,30 @@ class Story:
         """An outcome comes."""
         record = {"uuid": uuid, "dropoff_at": START + at * MINUTE}
         self._come(DROPOFFS, record, _DROPOFF, **place)
+
+    def crowd(self, uuid: str, count: int) -> None:
+        """So many predictions and outcomes of one key come at once; a second is between events."""
+        start = self.offsets[PREDICTIONS]
+        offset = pl.int_range(start, start + count, eager=True).alias(OFFSET)
+        event_time = (START + pl.duration(seconds=offset)).alias("event_time")
+        both = pl.DataFrame([offset, offset.alias("event_offset")]).with_columns(
+            event_time,
+            pl.lit(uuid).alias("uuid"),
+            pl.lit(0, pl.Int32).alias(PARTITION),
+            pl.lit(START + 1_000 * MINUTE).alias(TIMESTAMP),
+        )
+        predictions = both.with_columns(
+            pl.lit(10.0).alias("prediction"),
+            pl.lit("v-champion").alias("version"),
+            pl.lit("champion").alias("role"),
+            pl.lit("Queens").alias("segment"),
+            pl.lit(0, pl.Int32).alias("event_partition"),
+            pl.lit(None, prediction_dtypes(taxi)["features"]).alias("features"),
+        )
+        dropoffs = both.with_columns((pl.col("event_time") + 10 * MINUTE).alias("dropoff_at"))
+        self.offsets = dict.fromkeys(self.offsets, start + count)
+        ends = {TopicPartition(topic, 0): end for topic, end in self.offsets.items()}
+        self.step(Batch({PREDICTIONS: predictions, DROPOFFS: dropoffs}, ends))
 
     def tick(self, minutes: float = 0) -> None:
         """The clock moves on, and nothing comes."""
@@ -370,3 +398,34 @@ def test_scores_have_the_fields_of_their_class() -> None:
     story = Story()
     story.predicted("a", 0)
     assert list(Score.__dataclass_fields__) == story.written(taxi.scores_topic).columns
+
+
+class Counting(Rows):
+    """Rows that count the pairs that are found in them."""
+
+    pairs = 0
+
+    def find(self, records: Records) -> Found:
+        """The same."""
+        found = super().find(records)
+        Counting.pairs += found.new.size
+        return found
+
+
+@pytest.mark.parametrize(("batches", "size"), [(1, 16_000), (50, 1_000)])
+def test_a_key_that_comes_all_the_time_costs_no_more(batches: int, size: int) -> None:
+    """A client with a constant uuid: one event, one outcome, all others are counted; few pairs."""
+    story = Story()
+    rows = story.state.rows
+    Counting.pairs = 0
+    story.state = replace(story.state, rows=Counting(rows.layouts, spacing=rows.spacing))
+    for _ in range(batches):
+        story.crowd("00000000", size)
+    count = batches * size
+    assert story.scored() == [("00000000", "champion", 10.0, 0.0)]
+    told = pl.DataFrame(story.windows()).select(pl.sum("predictions", "count", "duplicates"))
+    assert told.row(0) == (1, 1, count - 1)
+    ended = outcomes(story.written(taxi.scores_topic), 1)
+    assert ended.select(pl.sum("outcomes", "matched", "duplicates")).row(0) == (1, 1, count - 1)
+    assert Counting.pairs <= count // 10
+    assert sum(each.height - each.hidden for each in story.state.rows.chunks) < 50

@@ -27,15 +27,17 @@ RECORD: Final = padded(
         ("after", np.bool_),
         ("counts", np.bool_),
         ("opens", np.bool_),
+        ("hidden", np.bool_),
     ]
 )
 """What is known of a record.
 
-``key`` and ``check`` are two hashes of its key, ``time`` its event time in µs. ``source`` is the
-offset of a prediction's event, ``kind`` the code of its version, role and segment, ``role`` that of
-its role. ``place`` is its row in the payload of its ``side``. ``after`` tells whether the record
-came after the last silence, ``counts`` whether it counts and repeats no other, ``opens`` whether it
-is the first of its event.
+``key`` and ``check`` are two hashes of its key and partition, ``time`` its event time in µs.
+``source`` is the offset of a prediction's event, ``kind`` the code of its version, role and
+segment, ``role`` that of its role. ``place`` is its row in the payload of its ``side``. ``after``
+tells whether the record came after the last silence, ``counts`` whether it counts and repeats no
+other, ``opens`` whether it is the first of its event. ``hidden`` are repetitions that need not be
+found: see `edml.scoring.repetition`.
 """
 
 PREDICTION: Final = 0
@@ -45,14 +47,18 @@ SEEDS: Final = (0x5851F42D4C957F2D, 0x14057B7EF767814F)
 
 _EMPTY: Final[Integers] = np.empty(0, dtype=np.int64)
 
+_ODD: Final = np.uint64(0x9E37_79B9_7F4A_7C15)
+
 _HALF: Final = np.uint64(32)
 _LOW: Final = np.uint64(0xFFFF_FFFF)
 _WINDOW: Final = np.arange(4)
 """So many slots are looked into at once."""
 
 
-def hashes(keys: pl.Series) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]]:
-    """Two independent hashes of each key.
+def hashes(
+    keys: pl.Series, partitions: Integers
+) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]]:
+    """Two independent hashes of each key in its partition.
 
     Keys are taken to be equal when both are: of a thousand million keys two are mistaken for one
     another with a probability of 10⁻²¹.
@@ -60,15 +66,16 @@ def hashes(keys: pl.Series) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint
     both = keys.to_frame("key").select_seq(
         pl.col("key").hash(SEEDS[0]).alias("key"), pl.col("key").hash(SEEDS[1]).alias("check")
     )
-    return both.get_column("key").to_numpy(), both.get_column("check").to_numpy()
+    apart = partitions.astype(np.uint64) * _ODD
+    return both.get_column("key").to_numpy() ^ apart, both.get_column("check").to_numpy() ^ apart
 
 
 class Chunk:
-    """Records in the order in which they came, and a hash table of their keys.
+    """Records in the order in which they came, and a hash table of the keys of all but hidden ones.
 
-    Records are only added at the end. The table is open addressed: a record stands in the first
-    slot that was free from that of its hash on, as the upper half of its hash and its number plus
-    one; 0 is a free slot.
+    Records are only added at the end. ``hidden`` is how many of them are hidden. The table is open
+    addressed: a record stands in the first slot that was free from that of its hash on, as the
+    upper half of its hash and its number plus one; 0 is a free slot.
     """
 
     def __init__(self, layouts: tuple[Layout, Layout], capacity: int) -> None:
@@ -76,6 +83,7 @@ class Chunk:
         self._records = Growing(RECORD, capacity)
         self.payloads = tuple(Payload(each, capacity // 2) for each in layouts)
         self._slots = _slots(capacity)
+        self.hidden = 0
         self.newest: Mapping[int, int] = {}
         self.sealed = False
 
@@ -89,19 +97,19 @@ class Chunk:
         """The records."""
         return self._records.filled
 
-    def extend(self, records: Records) -> Records:
-        """Add records. Gives back their place, so that their flags can still be set."""
+    def extend(self, records: Records) -> None:
+        """Add records."""
         start = self.height
-        added = self._records.room(records.size)
-        words(added)[:] = words(records)
-        if 2 * self.height > self._slots.size:
-            self._slots = _slots(self.height)
+        words(self._records.room(records.size))[:] = words(records)
+        self.hidden += int(np.count_nonzero(records["hidden"]))
+        entered = self.height - self.hidden
+        if 2 * entered > self._slots.size:
+            self._slots = _slots(entered)
             start = 0
         self._enter(start)
-        return added
 
     def locate(self, records: Records) -> tuple[Integers, Integers]:
-        """All pairs (place in ``records``, record here) of the same key."""
+        """All pairs (place in ``records``, record here that is not hidden) of the same key."""
         keys = np.ascontiguousarray(records["key"])
         slot, wanted = self._home(keys), keys >> _HALF
         # Most keys are not here, and most of their slots are free.
@@ -163,10 +171,13 @@ class Chunk:
         return (keys & np.uint64(self._mask)).astype(np.int64)
 
     def _enter(self, start: int) -> None:
-        """Enter the records from ``start`` on into the table."""
+        """Enter the records from ``start`` on into the table, but for hidden ones."""
         keys = np.ascontiguousarray(self.records["key"][start:])
-        slot = self._home(keys)
         entry = (keys & ~_LOW) | np.arange(start + 1, self.height + 1, dtype=np.uint64)
+        if self.hidden:
+            shown = (~self.records["hidden"][start:]).nonzero()[0]
+            keys, entry = keys[shown], entry[shown]
+        slot = self._home(keys)
         while entry.size:
             free = (self._slots[slot] == 0).nonzero()[0]
             self._slots[slot[free]] = entry[free]  # of those that want the same slot, one gets it

@@ -77,7 +77,8 @@ class Scoring:
 
     def initial(self) -> Scores:
         """Nothing seen, nothing counted."""
-        return Scores(Rows(self._layouts), Sums.none(), Kinds())
+        rows = Rows(self._layouts, spacing=self._rule.spacing)
+        return Scores(rows, Sums.none(), Kinds())
 
     def step(self, state: Scores, batch: Batch, now: datetime) -> Step[Scores]:
         """Match what is new, add it up, and publish what is due."""
@@ -88,18 +89,19 @@ class Scoring:
         keys = _keys(self._inputs, taken)
         if keys is not None:
             new = joined([predictions.records, outcomes.records])
-            new["key"], new["check"] = hashes(keys)
+            new["key"], new["check"] = hashes(keys, new["partition"])
             payloads = [
                 payload_of(side, each.frame, layout)
                 for side, (each, layout) in enumerate(zip(taken, self._layouts, strict=True))
             ]
+            rows = rows.opened()
+            pairs = match(rows, new, bounds)
             rows = rows.add(new, (payloads[PREDICTION], payloads[OUTCOME]))
-            flagged, pairs = match(rows, new, bounds)
             verdicts = None
             if pairs.new.size:
                 verdicts, scored = self._judge(rows, pairs, keys, state.kinds)
                 frames[self._application.scored_topic] = scored
-            sums = sums.add(added_up(flagged, verdicts, bounds))
+            sums = sums.add(added_up(new, verdicts, bounds))
         moved = replace(
             state,
             rows=rows,

@@ -114,6 +114,16 @@ def repeats(new: Records, old: Records, bounds: Bounds) -> tuple[Flags, Flags]:
     return near & (earlier | (same & (new["role"] == old["role"]))), near & same
 
 
+def since(new: Records, bounds: Bounds) -> Integers:
+    """The time from which on an earlier record of its input is near a new one, and can be met.
+
+    There is no upper end: an earlier one is past it by the lateness at most, or it is too late.
+    """
+    reached: Integers = new["time"] - bounds.rule.reach
+    silent = np.where(new["after"], bounds.silent[new["partition"]], NEVER)
+    return np.maximum(reached, silent)
+
+
 def met(older: Integers, partitions: Integers, after: Flags, bounds: Bounds) -> Flags:
     """Whether records could meet older ones: not across a silence that has closed these."""
     could: Flags = ~after | (older >= bounds.silent[partitions])

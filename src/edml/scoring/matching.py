@@ -13,10 +13,11 @@ from edml.features.traced import Traced
 from edml.scoring import records
 from edml.scoring.bounds import Bounds
 from edml.scoring.chunk import OUTCOME, PREDICTION, Records
-from edml.scoring.growing import Flags, Integers, joined, taken, words
-from edml.scoring.intake import met, repeats
+from edml.scoring.growing import Flags, Integers, joined, taken
+from edml.scoring.intake import met
 from edml.scoring.kinds import Kinds
 from edml.scoring.payload import Layout, as_column
+from edml.scoring.repetition import tell
 from edml.scoring.rows import Found, Rows
 from edml.scoring.rule import Rule
 from edml.serving import records as served
@@ -55,44 +56,30 @@ class Pairs:
         )
 
 
-def match(rows: Rows, new: Records, bounds: Bounds) -> tuple[Records, Pairs]:
-    """Tell of the newest records which repeat others, and which belong together.
+def match(rows: Rows, new: Records, bounds: Bounds) -> Pairs:
+    """Tell of new records which repeat others, and which belong together.
 
-    ``new`` are the records that were added to ``rows`` last. Gives them back with all flags set,
-    and the pairs of an event that counts and its own outcome that they complete.
+    ``new`` are about to be added to ``rows``, which are open. Sets all their flags, and gives back
+    the pairs of an event that counts and its own outcome that they complete.
     """
-    found = rows.find(new)
-    flagged = rows.newest(new.size)
-    alike = new["side"][found.new] == found.old["side"]
-    flagged["counts"] = flagged["opens"] = True
-    if alike.any():
-        which = alike.nonzero()[0]
-        place = found.new[which]
-        again, follows = repeats(taken(new, place), taken(found.old, which), bounds)
-        flagged["opens"][place[again | follows]] = False
-        flagged["counts"][place[again]] = False
-    candidates = _candidates(rows, flagged, found, ~alike)
-    return flagged, candidates.where(_belonging(candidates, bounds))
+    found = tell(rows, new, bounds)
+    candidates = _candidates(rows, new, found)
+    return candidates.where(_belonging(candidates, bounds))
 
 
-def _candidates(rows: Rows, flagged: Records, found: Found, unlike: Flags) -> Pairs:
-    """The pairs found of a record of either input."""
-    which = unlike.nonzero()[0]
-    at, chunk, number = found.new[which], found.chunk[which], found.number[which]
-    old = taken(found.old, which)
-    last, start = len(rows.chunks) - 1, rows.height - flagged.size
-    # New records were found by one another before their flags were known.
-    within = ((chunk == last) & (number >= start)).nonzero()[0]
-    words(old)[within] = words(flagged)[number[within] - start]
-    predicted = flagged["side"][at] == PREDICTION
-    both, place = joined([flagged, old]), np.arange(flagged.size, flagged.size + at.size)
-    new = start + at
+def _candidates(rows: Rows, new: Records, found: Found) -> Pairs:
+    """Pairs of a record of either input."""
+    at, chunk, number, old = found
+    last = len(rows.chunks) - 1
+    predicted = new["side"][at] == PREDICTION
+    both, place = joined([new, old]), np.arange(new.size, new.size + at.size)
+    here = rows.height + at
     return Pairs(
         taken(both, np.where(predicted, at, place)),
         taken(both, np.where(predicted, place, at)),
         at,
         (np.where(predicted, last, chunk), np.where(predicted, chunk, last)),
-        (np.where(predicted, new, number), np.where(predicted, number, new)),
+        (np.where(predicted, here, number), np.where(predicted, number, here)),
     )
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 
 from edml.scoring.bounds import by_number
-from edml.scoring.chunk import Chunk, Records
+from edml.scoring.chunk import RECORD, Chunk, Records
 from edml.scoring.growing import Integers, distinct, joined, taken
 from edml.scoring.payload import Layout
 
@@ -25,6 +25,10 @@ SHARE: Final = 2
 """Another chunk is begun when the last one holds this part of all records."""
 
 
+_EMPTY: Final[Integers] = np.empty(0, dtype=np.int64)
+_NOBODY: Final = np.empty(0, RECORD)
+
+
 class Found(NamedTuple):
     """Pairs of a new record, by its place among them, and an older one: where it stands, and it."""
 
@@ -33,13 +37,30 @@ class Found(NamedTuple):
     number: Integers
     old: Records
 
+    def and_(self, *others: "Found") -> "Found":
+        """These pairs, and others after them."""
+        every = [self, *(each for each in others if each.new.size)]
+        if len(every) == 1:
+            return self
+        return Found(
+            np.concatenate([each.new for each in every]),
+            np.concatenate([each.chunk for each in every]),
+            np.concatenate([each.number for each in every]),
+            joined([each.old for each in every]),
+        )
+
+    def where(self, rows: Integers) -> "Found":
+        """Some of the pairs."""
+        return Found(self.new[rows], self.chunk[rows], self.number[rows], taken(self.old, rows))
+
 
 @dataclass(frozen=True, eq=False)
 class Rows:
     """Records of both inputs, as far as they may still matter.
 
     ``height`` is how much of the last chunk belongs to this version. ``since`` is what was closed
-    when the last chunk was begun, ``fewest`` how many records it holds before another is.
+    when the last chunk was begun, ``fewest`` how many records it holds before another is. What is
+    not hidden is kept ``spacing`` µs longer than what is, in the same chunk.
     """
 
     layouts: tuple[Layout, Layout]
@@ -47,6 +68,7 @@ class Rows:
     height: int = 0
     since: Mapping[int, int] = field(default_factory=dict)
     fewest: int = FEWEST
+    spacing: int = 0
 
     @property
     def count(self) -> int:
@@ -57,7 +79,7 @@ class Rows:
         """These records and some more, with the payloads of those of either side, in order."""
         if not records.size:
             return self
-        grown = self._open()
+        grown = self.opened()
         last = grown.chunks[-1]
         for side, (payload, columns) in enumerate(zip(last.payloads, payloads, strict=True)):
             ours = records["side"] == side
@@ -67,24 +89,36 @@ class Rows:
         last.extend(records)
         return replace(grown, height=last.height)
 
-    def newest(self, count: int) -> Records:
-        """The records that were added last, to set their flags before anybody else sees them."""
-        return self.chunks[-1].records[self.height - count :]
-
     def find(self, records: Records) -> Found:
-        """The newest records, given again, beside all that came before them with the same key."""
-        places, chunks, numbers, old = [], [], [], []
+        """Records beside all of the same key that stand here, but for hidden ones."""
+        places, chunks, numbers, old = [_EMPTY], [_EMPTY], [_EMPTY], [_NOBODY]
         for at, chunk in enumerate(self.chunks):
             place, number = chunk.locate(records)
-            if at == len(self.chunks) - 1:
-                earlier = number < self.height - records.size + place
-                place, number = place[earlier], number[earlier]
+            if at == len(self.chunks) - 1 and self.height < chunk.height:
+                ours = number < self.height
+                place, number = place[ours], number[ours]
+            if not place.size:
+                continue
             places.append(place)
             chunks.append(np.full(place.size, at))
             numbers.append(number)
             old.append(taken(chunk.records, number))
         new, where, rows = (np.concatenate(each) for each in (places, chunks, numbers))
         return Found(new, where, rows, joined(old))
+
+    def hidden(self) -> Records:
+        """The records that are hidden."""
+        parts = [
+            taken(each.records, each.records["hidden"][:height].nonzero()[0])
+            for each, height in zip(self.chunks, self._heights, strict=True)
+            if each.hidden
+        ]
+        return joined([_NOBODY, *parts])
+
+    @property
+    def hides(self) -> bool:
+        """Whether there may be hidden records."""
+        return any(each.hidden for each in self.chunks)
 
     def payload(self, side: int, chunks: Integers, numbers: Integers) -> list[pl.Series]:
         """What else is kept of some records of one side: its layout's columns."""
@@ -147,7 +181,11 @@ class Rows:
         if self.height >= self.fewest and self.height == last.height:
             return self._sealed(closed)
         oldest = by_number(closed, int(last.records["partition"].max(initial=0)))
-        few = last.only(np.flatnonzero(last.alive(oldest)[: self.height]))
+        alive = last.alive(oldest)
+        if last.hidden:
+            # A hidden record goes no later than the one that stands for it.
+            alive |= last.alive(oldest - self.spacing) & ~last.records["hidden"]
+        few = last.only(np.flatnonzero(alive[: self.height]))
         return replace(self, chunks=(*self.chunks[:-1], few), height=few.height, since=closed)
 
     def _sealed(self, closed: Mapping[int, int]) -> Self:
@@ -157,7 +195,7 @@ class Rows:
             self, chunks=(*self.chunks, self._chunk(last.height)), height=0, since=closed
         )
 
-    def _open(self) -> Self:
+    def opened(self) -> Self:
         """The same, with a last chunk that can be added to."""
         if not self.chunks:
             return replace(self, chunks=(self._chunk(self.fewest),))

@@ -2,9 +2,12 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Self
+from typing import Final, Self
 
 from edml.application import Application
+
+SPACINGS: Final = 4
+"""Of a key that comes all the time, so many repetitions are found within the reach."""
 
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -52,6 +55,11 @@ class Rule:
     def memory(self) -> int:
         """How far both watermarks must have gone past a record before it is forgotten."""
         return self.reach + self.lateness
+
+    @property
+    def spacing(self) -> int:
+        """How much of the time before a repetition is left to one that stands for it."""
+        return self.reach // SPACINGS
 
     def horizon(self, watermark: int) -> int:
         """The start of the oldest window that is kept: what is older, nothing can change."""
