@@ -12,6 +12,7 @@ that wait is short.
 """
 
 import logging
+import math
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
@@ -32,6 +33,7 @@ from edml.runtime.log import AbortedError, Committed, FencedError, RefusedError,
 logger = logging.getLogger(__name__)
 
 INIT_S = 20.0
+WAIT_S = 1.0
 RETRY_FOR_S = 60.0
 RETRY_EVERY_S = 0.05
 TRANSACTION_TIMEOUT_MS: Final = 10_000
@@ -73,15 +75,17 @@ class Encodes(Protocol):
 
 
 class InFlight:
-    """A commit in the thread, which has ``within_s`` seconds; None stands for any time."""
+    """A commit in the thread. It may be waited for ``within_s`` seconds in all.
 
-    def __init__(
-        self, future: "Future[None]", instance: str | None, within_s: float | None
-    ) -> None:
+    What counts is the time that is waited, a second at a time: a process that was frozen meanwhile
+    shall first hear what became of its commit.
+    """
+
+    def __init__(self, future: "Future[None]", instance: str | None, within_s: float) -> None:
         self._future = future
         self._instance = instance
         self._within_s = within_s
-        self._begun = time.monotonic()
+        self._left_s = within_s
 
     def wait(self) -> None:
         """Return when the commit is durable; raise when it is not."""
@@ -90,13 +94,13 @@ class InFlight:
 
     def finish(self) -> None:
         """Return when the commit is over, however it ended; raise `StuckError` if it does not."""
-        if self._within_s is None:
-            self._future.exception()
-            return
-        try:
-            self._future.exception(max(self._begun + self._within_s - time.monotonic(), 0))
-        except TimeoutError:
-            raise StuckError(self._within_s, self._instance) from None
+        while not self._future.done():
+            if self._left_s <= 0:
+                raise StuckError(self._within_s, self._instance)
+            try:
+                self._future.exception(WAIT_S)
+            except TimeoutError:
+                self._left_s -= WAIT_S
 
 
 Task = Callable[[], None]
@@ -156,7 +160,7 @@ class Sink:
         self._instance = instance
         self._thread = _Worker("commit")
         timeout_ms = int(config.get("transaction.timeout.ms", TRANSACTION_TIMEOUT_MS))
-        self._within_s = STUCK_AFTER * timeout_ms / 1000 if self._transactional else None
+        self._within_s = STUCK_AFTER * timeout_ms / 1000 if self._transactional else math.inf
         self._producer = ck.Producer(
             {
                 "linger.ms": 0,
