@@ -540,18 +540,54 @@ def test_any_order_any_batches_any_crash(logs: Logs, moves: list[tuple[str, Any]
     assert_same(recompute(logs), run(logs, moves))
 
 
-HIDDEN_WITHIN_REACH = alone(
-    *(Prediction("a", "a", source, at, 1.0, "x") for source, at in enumerate((0, 5, 8, 45, 47))),
-    *(Prediction("b", "a", source, at, 1.0, "x") for source, at in ((5, 47), (6, 49), (7, 90))),
-    outcomes=tuple(Outcome("a", at) for at in (9, 12, 18, 55, 57, 99)),
+def answers(*times: int) -> tuple[Outcome, ...]:
+    """Outcomes of one key."""
+    return tuple(Outcome("a", at) for at in times)
+
+
+def of_one(*records: tuple[str, int, int]) -> tuple[Prediction, ...]:
+    """Predictions of one key: role, event and time."""
+    return tuple(Prediction("a", role, source, at, 1.0, "x") for role, source, at in records)
+
+
+# A key's first record is out of reach of the last ones; a hidden one is not.
+HIDDEN_WITHIN_REACH = alone(outcomes=answers(9, 12, 18, *[55] * 10))
+HIDDEN_OF_THE_SAME_EVENT = alone(
+    *of_one(("a", 0, 9), ("a", 0, 18), *[("b", 0, 55)] * 10), outcomes=answers(60)
 )
-"""The first record of a key is out of reach of the fourth; a hidden one is not."""
+# What stands for the second one stands not for the third, or else the last one would find nobody.
+NONE_HIDDEN_STANDS_FOR_ANOTHER = alone(outcomes=answers(0, 8, 16, 56))
+# The first record of a key is let go, with its chunk or from it, before those that come after it.
+ELSEWHERE = Prediction("z", "a", 0, 60, 1.0, "x")
+LET_GO_WITH_ITS_CHUNK, CROWD_LET_GO = (
+    alone(
+        ELSEWHERE,
+        outcomes=(
+            *(Outcome("c", 1), Outcome("d", 2)),
+            *answers(9, *[12] * count),
+            *(Outcome("b", 60), *answers(52)),
+        ),
+    )
+    for count in (1, 10)
+)
+LET_GO_FROM_ITS_CHUNK = alone(
+    replace(ELSEWHERE, at=70),
+    replace(ELSEWHERE, at=90),
+    outcomes=(*answers(39, 48), Outcome("b", 70), Outcome("b", 90), *answers(85)),
+)
+TICK = "pause", 2
 
 
 @settings(max_examples=60, deadline=None)
 @given(CROWDED_LOGS, CROWDED_RUNS, st.sampled_from([3, 30, 1000]))
-@example(HIDDEN_WITHIN_REACH, [], 1000)
-@example(HIDDEN_WITHIN_REACH, [("read", (1, 1))] * 8, 1000)
+@example(HIDDEN_WITHIN_REACH, [("read", (0, 3)), ("read", (0, 10))], 1000)
+@example(HIDDEN_WITHIN_REACH, [("read", (0, 3)), ("read", (0, 1))], 1000)
+@example(HIDDEN_OF_THE_SAME_EVENT, [("read", (2, 0)), ("read", (10, 0))], 1000)
+@example(HIDDEN_OF_THE_SAME_EVENT, [("read", (2, 0)), ("read", (1, 0))], 1000)
+@example(NONE_HIDDEN_STANDS_FOR_ANOTHER, [("read", (0, 1)), ("read", (0, 2))], 1000)
+@example(LET_GO_WITH_ITS_CHUNK, [("read", (0, 3)), ("read", (0, 1)), ("read", (1, 1)), TICK], 3)
+@example(CROWD_LET_GO, [("read", (0, 3)), ("read", (0, 10)), ("read", (1, 1)), TICK], 3)
+@example(LET_GO_FROM_ITS_CHUNK, [("read", (1, 3)), TICK, ("read", (1, 1)), TICK], 1000)
 def test_keys_that_come_all_the_time(logs: Logs, moves: list[tuple[str, Any]], fewest: int) -> None:
     """Repetitions that are not kept among what is looked up change nothing of what is told."""
     moves = [

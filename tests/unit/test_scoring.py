@@ -72,9 +72,8 @@ class Story:
         """So many predictions and outcomes of one key come at once; a second is between events."""
         start = self.offsets[PREDICTIONS]
         offset = pl.int_range(start, start + count, eager=True).alias(OFFSET)
-        event_time = (START + pl.duration(seconds=offset)).alias("event_time")
         both = pl.DataFrame([offset, offset.alias("event_offset")]).with_columns(
-            event_time,
+            (START + pl.duration(seconds=OFFSET)).alias("event_time"),
             pl.lit(uuid).alias("uuid"),
             pl.lit(0, pl.Int32).alias(PARTITION),
             pl.lit(START + 1_000 * MINUTE).alias(TIMESTAMP),
