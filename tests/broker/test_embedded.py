@@ -206,7 +206,7 @@ def test_ctrl_c_leaves_nothing_behind(home: Path, jars: Path) -> None:
     starting = subprocess.Popen(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
-    while len(_processes_of(home)) < 2:
+    while not _processes_of(home):
         time.sleep(0.02)
     starting.send_signal(signal.SIGINT)
     starting.communicate(timeout=60)

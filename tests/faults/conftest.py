@@ -16,8 +16,14 @@ from tests.form import LONG
 __all__ = ["city"]
 
 PLAN = Plan.read()
-# Long by nature.
-collect_ignore = [] if LONG else ["test_broker_faults.py", "test_soak.py"]
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave what is marked as ``long`` to the long form."""
+    if not LONG:
+        left = [each for each in items if each.get_closest_marker("long")]
+        config.hook.pytest_deselected(items=left)
+        items[:] = [each for each in items if each not in left]
 
 
 @pytest.fixture(scope="session")

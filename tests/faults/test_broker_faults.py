@@ -9,6 +9,7 @@ COMMANDS = ("serve", "score")
 STUTTER_FROZEN_S, STUTTER_S = 0.6, 0.2
 
 
+@pytest.mark.long
 @pytest.mark.timeout(1_800)
 def test_broker_killed_frozen_and_slow(scene: Scene, log: EmbeddedLog) -> None:
     """The broker is killed and comes back, is frozen, and slow: instances go on, or end with 1.

@@ -1,5 +1,6 @@
 """Places on the log that are gone: never a silent start from the beginning, never a silent gap."""
 
+import pytest
 from confluent_kafka.admin import NewPartitions
 
 from edml.kafka.spans import span
@@ -89,6 +90,7 @@ def test_events_deleted_under_the_reader(city: City) -> None:
     assert times_each(city.predictions(), "uuid") == {1: 300}
 
 
+@pytest.mark.long
 def test_a_topic_that_was_created_anew(city: City) -> None:
     """Its records are other ones: serving does not take them for those that it has read."""
     city.publish(V1)
@@ -103,6 +105,7 @@ def test_a_topic_that_was_created_anew(city: City) -> None:
     assert city.predictions().height == 100
 
 
+@pytest.mark.long
 def test_partitions_that_are_added(city: City) -> None:
     """Serving ends when it is given a partition that its outputs have not got, and says so.
 

@@ -136,6 +136,7 @@ def test_a_record_that_was_small_only_while_compressed(city: City) -> None:
     assert letters(city)["vast"][LEFT_OUT] == "the value of 12000000 bytes"
 
 
+@pytest.mark.long
 def test_dead_letters_that_nobody_takes(city: City) -> None:
     """When not even a letter without bytes is taken, serving ends and says why; nothing is lost."""
     city.publish(V1)

@@ -37,6 +37,7 @@ def grown(samples: list[tuple[float, int]]) -> float:
     return float(slope * (times[-1] - times[0]) / start)
 
 
+@pytest.mark.long
 @pytest.mark.timeout(3_600)
 def test_memory_and_latency_stay_flat(soak: Scene) -> None:
     """A long run at half of what the machine can do: nothing grows, nothing gets slower."""

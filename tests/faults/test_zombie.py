@@ -40,6 +40,7 @@ def test_a_frozen_instance_that_wakes_up_too_late(scene: Scene) -> None:
     assert verdict.vain > 0
 
 
+@pytest.mark.long
 def test_two_processes_with_one_name(scene: Scene) -> None:
     """A copy of an instance's folder has its name: the older process is fenced, and ends with 1."""
     older = [scene.start(command) for command in COMMANDS]
