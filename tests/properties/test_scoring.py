@@ -531,10 +531,19 @@ CLOSED_WHEN_IDLE = alone(
 )
 
 
+FULL_WHEN_ABORTED = alone(
+    *(Prediction("a", "champion", source, 0, 1.0, "x") for source in range(3)),
+    Prediction("a", "champion", 3, 120, 1.0, "x"),
+    outcomes=(Outcome("a", 120),),
+)
+"""The last chunk is full when an aborted step has added to it."""
+
+
 @settings(max_examples=60, deadline=None)
 @given(LOGS, RUNS)
 @example(CLOSED_WHEN_IDLE, [second(2, 5), ("crash", 1), ("pause", 5), ("crash", 1)])
 @example(CLOSED_WHEN_IDLE, [("pause", 0), second(1, 4), second(1, 1), ("crash", 1)])
+@example(FULL_WHEN_ABORTED, [second(3, 0), ("abort", second(0, 1)[1])])
 def test_any_order_any_batches_any_crash(logs: Logs, moves: list[tuple[str, Any]]) -> None:
     """Order, batches, aborts, crashes, rebalances and ticks change neither scored nor sums."""
     assert_same(recompute(logs), run(logs, moves))

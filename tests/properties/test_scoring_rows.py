@@ -75,6 +75,7 @@ class Version:
             ]
         )
         rows = opened.add(new, (_payload(records), []))
+        assert rows.chunks == opened.chunks
         assert _partners(records, self.must) <= told <= _partners(records, self.may)
         return Version(rows, (*self.must, *records), (*self.may, *records))
 

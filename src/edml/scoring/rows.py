@@ -196,13 +196,13 @@ class Rows:
         )
 
     def opened(self) -> Self:
-        """The same, with a last chunk that can be added to."""
+        """The same, with a last chunk that is added to next. Opened twice, it is as opened once."""
         if not self.chunks:
             return replace(self, chunks=(self._chunk(self.fewest),))
         last = self.chunks[-1]
         if last.sealed or last.height > self.height:
             own = last.only(np.arange(self.height))
-            return replace(self, chunks=(*self.chunks[:-1], own))
+            return replace(self, chunks=(*self.chunks[:-1], own)).opened()
         if self.height >= self.fewest and SHARE * self.height >= self.count:
             return self._sealed(self.since)
         return self
