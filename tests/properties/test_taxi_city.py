@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from edml.application import Simulation
@@ -32,6 +32,7 @@ def trips(month: str, world: Simulation) -> pl.DataFrame:
 
 @settings(max_examples=20, deadline=None)
 @given(month=MONTHS, world=WORLDS)
+@example(month="2015-07", world=Simulation(per_day=43, seed=2235933))
 def test_every_simulated_trip_could_be_one(month: str, world: Simulation) -> None:
     """In any month, of any seed, trips begin in the month, in order, in zones that there are."""
     found = trips(month, world)

@@ -39,6 +39,8 @@ NOT_COUNTED: Final = 7
 """Stands for a missing number of passengers."""
 
 KM_PER_MILE: Final = 1.609344
+LONGEST_KM: Final = 300.0
+"""No taxi takes anybody further; a detour has no bound of its own."""
 
 # Where the piecewise linear functions of distance bend, and the bands within which trips are alike.
 CENTROID_KNOTS_KM: Final = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 11.0, 15.0, 20.0, 30.0)
@@ -246,7 +248,8 @@ class City:
         log_hours = log_km - log_kmh + slow_day + _noise(delay, band, last.noise)
         together = last.noise_correlation[band]
         detour = together * delay + np.sqrt(1 - together**2) * detour
-        km = np.exp(log_km + _noise(detour, band, self.way.noise))
+        detoured = np.exp(log_km + _noise(detour, band, self.way.noise))
+        km = np.minimum(detoured, LONGEST_KM)
 
         passengers = np.searchsorted(self.passengers, people, side="right")
         begins = np.datetime64(day, "us") + second.astype("timedelta64[s]")
