@@ -16,6 +16,17 @@ import fastavro
 from edml.kafka.codec.layout import RecordSchema
 
 HEADER: Final = 5
+FEATURES: Final = {
+    "day_of_week": 4,
+    "hour_of_day": 9,
+    "pickup_zone": 79,
+    "dropoff_zone": 4,
+    "day_of_year": 332.0,
+    "passenger_count": 1.0,
+    "distance_km": 1.25,
+}
+"""What a model of the taxi application is given of some trip."""
+
 MEGABYTE: Final = 980_000
 """Of text; with the rest of its record, it is just what a producer sends by default."""
 

@@ -24,8 +24,8 @@ from edml.wiring import schemas
 from tests.broker.city import City, eventually, times_each
 from tests.faults.instances import start
 from tests.faults.plan import Plan
+from tests.hostile import FEATURES, Target, Verdict, mutated, verdict, written
 from tests.hostile import KINDS as BY_NAME
-from tests.hostile import Target, Verdict, mutated, verdict, written
 from tests.trips import trips
 
 V1 = "0.1.0-20191128143000-1a2b3c4"
@@ -194,15 +194,6 @@ def test_ten_thousand_hostile_events(city: City, tmp_path: Path) -> None:
 
 def predictions_of(frame: pl.DataFrame) -> list[dict[str, Any]]:
     """Rows of the topic of predictions, one a trip, that says ten minutes."""
-    features = {
-        "day_of_week": 4,
-        "hour_of_day": 9,
-        "pickup_zone": 79,
-        "dropoff_zone": 4,
-        "day_of_year": 332.0,
-        "passenger_count": 1.0,
-        "distance_km": 1.25,
-    }
     told = {"prediction": 10.0, "version": V1, "role": "champion", "segment": "Bronx"}
     return [
         {
@@ -211,7 +202,7 @@ def predictions_of(frame: pl.DataFrame) -> list[dict[str, Any]]:
             "event_time": row["pickup_at"],
             "event_partition": 0,
             "event_offset": number,
-            "features": features,
+            "features": FEATURES,
         }
         for number, row in enumerate(rows_of(frame))
     ]

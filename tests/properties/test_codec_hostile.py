@@ -18,7 +18,7 @@ from edml.kafka.codec.decode import Decoded, Decoder
 from edml.kafka.codec.layout import RecordSchema
 from edml.wiring import schemas
 from tests.faults.plan import Plan
-from tests.hostile import Target, Verdict, mutated, verdict, written
+from tests.hostile import FEATURES, Target, Verdict, mutated, verdict, written
 
 PLAN = Plan.read()
 
@@ -27,15 +27,6 @@ SIDE_BY_SIDE, ONE_BY_ONE = 0, 10**9
 
 OF_TAXI = schemas(taxi)
 KINDS = tuple(OF_TAXI)
-FEATURES = {
-    "day_of_week": 4,
-    "hour_of_day": 9,
-    "pickup_zone": 79,
-    "dropoff_zone": 4,
-    "day_of_year": 332.0,
-    "passenger_count": 1.0,
-    "distance_km": 1.25,
-}
 NOON = 1_574_964_000_000_000
 ROWS: dict[str, dict[str, Any]] = {
     "event": {
