@@ -28,6 +28,7 @@ from edml.application.columns import (
     columns_of,
 )
 from edml.application.fields import dtypes_of, fields_of
+from edml.application.policy import Policy
 from edml.application.sources import Downloads, Simulate, Simulation
 from edml.application.streams import EVENT_TIME, OUTCOME_TIME, EventStream, OutcomeStream
 from edml.errors import DeclarationError
@@ -48,6 +49,7 @@ __all__ = [
     "Number",
     "OutcomeStream",
     "Past",
+    "Policy",
     "Role",
     "Simulate",
     "Simulation",
@@ -99,7 +101,7 @@ class Application:
     windows in which errors are added up. Records may arrive out of order by ``lateness``; an event
     time may be ``ahead`` of the clock by that much (a replay runs ahead of it). ``retention`` is
     how long events stay on the log: long enough to score them again. ``topic_prefix`` stands before
-    the name of each topic.
+    the name of each topic. ``policy`` says how the model is kept good.
     """
 
     name: str
@@ -119,6 +121,7 @@ class Application:
     topic_prefix: str = ""
     downloads: Downloads | None = None
     simulate: Simulate | None = None
+    policy: Policy = field(default_factory=Policy)
 
     def __post_init__(self) -> None:
         if not (isinstance(self.name, str) and _NAME.fullmatch(self.name)):
@@ -145,6 +148,7 @@ class Application:
         if not self.columns:
             raise DeclarationError("wide and deep are both empty: expected a column for the model")
         self._check_times()
+        self._check_policy()
         self._check_label()
         self._check_rules()
         self._check_features()
@@ -153,6 +157,11 @@ class Application:
     def columns(self) -> Mapping[str, Category | Number]:
         """The feature columns that the model takes, by name, in the order of their declaration."""
         return columns_of((*self.wide, *self.deep))
+
+    @property
+    def clip(self) -> float:
+        """How large an error counts at the most when models are watched, in the outcome's unit."""
+        return self.policy.clipped_at(self.outcome.valid)
 
     @property
     def predictions_topic(self) -> str:
@@ -197,6 +206,15 @@ class Application:
             raise DeclarationError(
                 f"retention is {self.retention}: expected no less than twice the outcome's wait "
                 f"plus three times the lateness ({needed}), and the downtime that is allowed"
+            )
+
+    def _check_policy(self) -> None:
+        _check_type("policy", self.policy, Policy)
+        self.policy.clipped_at(self.outcome.valid)
+        if self.policy.block % self.window:
+            raise DeclarationError(
+                f"policy.block is {self.policy.block}: expected a whole number of windows "
+                f"({self.window} each)"
             )
 
     def _check_label(self) -> None:
