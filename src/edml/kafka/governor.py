@@ -5,8 +5,8 @@ open transaction is aborted (KIP-98). Only then are the roles read, so they cann
 between the reading and the writing. Command, model, roles and releases become visible together.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any, Self
 
@@ -17,10 +17,14 @@ from edml.errors import LogError, ModelRefusedError
 from edml.kafka.control import ModelsEntry, ModelsKey, Typed
 from edml.kafka.models_topic import ModelsTable
 from edml.kafka.registry import Registry
+from edml.kafka.releases import releases
 from edml.models.records import Command, Model, Release, Roles
 from edml.monitoring.governor import Decision, decide
 
 TIMEOUT_S = 30.0
+
+Decides = Callable[[Roles, Sequence[Release]], Decision]
+"""From the roles and what has happened so far, oldest first, to what is to happen now."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,8 @@ class Governor:
         application: Application,
         topics: ControlTopics,
     ) -> None:
+        self._client = client
+        self._registry = registry
         self._application = application
         self._topics = topics
         self._keys = Typed(registry, f"{topics.models}-key", ModelsKey)
@@ -93,42 +99,67 @@ class Governor:
 
         Raises `ModelRefusedError` when another model has this version already.
         """
+        known = self._check(model)
+        decision = decide(self.roles, command, {*self._table.versions, model.version})
+        if not known:
+            told = Release(
+                self._application.name, "published", model.version, command.at, command.by
+            )
+            decision = replace(decision, releases=(told, *decision.releases))
+        self._write(decision, None if known else model, command)
+        return decision
+
+    def execute(self, command: Command) -> Decision:
+        """Carry out a command; raises `CommandRefusedError` when that makes no sense."""
+        decision = decide(self.roles, command, self._table.versions)
+        self._write(decision, None, command)
+        return decision
+
+    def act(self, decides: Decides, model: Model | None = None) -> Decision:
+        """Do what ``decides`` says of the roles and the releases as they are under the fence.
+
+        Nobody changes roles, or acts, between that reading and the writing: what was done already
+        is among the releases. A ``model`` is published with it, if it is not there yet, unless
+        there is nothing to do. Raises `ModelRefusedError` when another model has its version.
+        """
+        known = model is not None and self._check(model)
+        topic, name = self._topics.releases, self._application.name
+        decision = decides(self.roles, releases(self._client, self._registry, topic, name))
+        if decision.releases or decision.roles != self.roles:
+            self._write(decision, None if known else model, None)
+        return decision
+
+    def _check(self, model: Model) -> bool:
+        """Whether this very model is published already."""
         known = model.version in self._table.versions
         if known and self._table.model(model.version).sha256 != model.sha256:
             raise ModelRefusedError(
                 f"version {model.version} is published already, with another artefact",
                 todo="a published model never changes: train again, which gives a new version",
             )
-        decision = decide(self.roles, command, {*self._table.versions, model.version})
-        self._write(command, decision, None if known else model)
-        return decision
+        return known
 
-    def execute(self, command: Command) -> Decision:
-        """Carry out a command; raises `CommandRefusedError` when that makes no sense."""
-        decision = decide(self.roles, command, self._table.versions)
-        self._write(command, decision, None)
-        return decision
-
-    def _write(self, command: Command, decision: Decision, model: Model | None) -> None:
+    def _write(self, decision: Decision, model: Model | None, command: Command | None) -> None:
         name = self._application.name
         changed = decision.roles != self.roles
-        if not changed and model is None:
+        if not changed and not decision.releases and model is None:
             return
-        releases = list(decision.releases)
         records: list[tuple[str, bytes, bytes]] = []
         if model is not None:
             key = self._keys.encode(ModelsKey(name, model.version))
             records.append(
                 (self._topics.models, key, self._entries.encode(ModelsEntry(model=model)))
             )
-            releases.insert(0, Release(name, "published", model.version, command.at, command.by))
         if changed:
             key = self._keys.encode(ModelsKey(name))
             entry = ModelsEntry(roles=decision.roles)
             records.append((self._topics.models, key, self._entries.encode(entry)))
         who = name.encode()
-        records += [(self._topics.releases, who, self._releases.encode(each)) for each in releases]
-        records.append((self._topics.commands, who, self._commands.encode(command)))
+        records += [
+            (self._topics.releases, who, self._releases.encode(each)) for each in decision.releases
+        ]
+        if command is not None:
+            records.append((self._topics.commands, who, self._commands.encode(command)))
         self._transact(records)
         self._table.read_to_end()
 

@@ -24,9 +24,13 @@ ReleaseKind = Literal[
     "frozen",
     "thawed",
     "alarmed",
+    "requested",
+    "training",
     "retrained",
+    "rejected",
+    "failed",
 ]
-CommandKind = Literal["publish", "promote", "rollback", "drop", "freeze", "thaw"]
+CommandKind = Literal["publish", "promote", "rollback", "drop", "freeze", "thaw", "retrain"]
 
 
 @dataclass(frozen=True)
@@ -133,7 +137,7 @@ class Release:
     cause: str | None = None
     revision: int | None = None
     evidence: str = ""
-    """JSON: the figures behind the decision, if any."""
+    """JSON: the figures behind the decision, if any (`edml.models.evidence`)."""
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """The governor's decisions: from the roles and a command to new roles and releases.
 
 A person is never overruled: a command is carried out, frozen or not, or refused with its reason.
+What edml does by itself leaves frozen roles, and a challenger that is on trial, as they are.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -8,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from edml.errors import EdmlError
+from edml.models.evidence import Training
 from edml.models.records import Command, Release, ReleaseKind, Roles
 
 
@@ -30,6 +32,8 @@ def decide(roles: Roles, command: Command, published: Collection[str]) -> Decisi
             f"version {command.version} is not published for {command.application}",
             todo="see `edml models` for those that are",
         )
+    if command.kind == "retrain":
+        return Decision(roles, (_requested(roles, command),))
     kind, changed = _CHANGES[command.kind](roles, command)
     if changed == roles:
         return Decision(roles, ())
@@ -43,6 +47,31 @@ def decide(roles: Roles, command: Command, published: Collection[str]) -> Decisi
         revision=changed.revision,
     )
     return Decision(changed, (release,))
+
+
+def seat(roles: Roles, candidate: Release) -> Decision:
+    """Tell of a candidate that edml has trained, and try it as challenger if that seat is free.
+
+    While the roles are frozen, or another challenger is on trial, it is only told of; the monitor
+    gives it the seat when that comes free.
+    """
+    if roles.frozen or roles.challenger is not None or roles.champion in {None, candidate.version}:
+        return Decision(roles, (candidate,))
+    changed = replace(roles, challenger=candidate.version, revision=roles.revision + 1)
+    challenging = replace(candidate, kind="challenging", revision=changed.revision)
+    return Decision(changed, (candidate, challenging))
+
+
+def _requested(roles: Roles, command: Command) -> Release:
+    training = Training(reason="person", as_of=command.at)
+    return Release(
+        application=command.application,
+        kind="requested",
+        version=roles.champion or "",
+        at=command.at,
+        by=command.by,
+        evidence=training.to_json(),
+    )
 
 
 def _name(roles: Roles, command: Command) -> tuple[ReleaseKind, Roles]:
