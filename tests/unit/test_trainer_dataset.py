@@ -6,11 +6,11 @@ import numpy as np
 import polars as pl
 import pytest
 
-from edml.application import Past
+from edml.application import OUTCOME_TIME, Past, fields_of
 from edml.errors import TrainingError
-from edml.trainer.dataset import hours, read
+from edml.trainer.dataset import hours, known, read
 from edml.trainer.span import Span
-from tests.parcels import MORNING, parcels
+from tests.parcels import MORNING, HandedOver, parcels
 
 JANUARY = Span(date(2026, 1, 1), date(2026, 2, 1))
 
@@ -44,7 +44,7 @@ def test_rows_that_count_are_kept_with_features_and_labels() -> None:
     """An example is an event, its features, and its label."""
     examples = read(parcels, None, JANUARY).examples
     assert examples.rows == 31 * 24
-    assert examples.events.columns == ["handed_over_at", "parcel", "depot", "service", "weight_kg"]
+    assert set(examples.events.columns) == {*fields_of(HandedOver), OUTCOME_TIME}
     assert examples.features.row(1, named=True) == {
         "service": "express",
         "region": "north",
@@ -100,6 +100,18 @@ def test_the_last_rows_are_split_off() -> None:
     assert isinstance(first, datetime)
     assert isinstance(last, datetime)
     assert first > last
+
+
+def test_only_what_is_known_may_be_learnt_from() -> None:
+    """The longest wait is over at the point in event time, and the outcome has come."""
+    examples = read(parcels, None, JANUARY).examples
+    as_of = datetime(2026, 1, 11, tzinfo=UTC)
+    usable = examples.where(examples.events.select(known(parcels, as_of)).to_series())
+    latest = as_of - timedelta(days=3)
+    assert usable.events["handed_over_at"].max() == latest
+    assert usable.rows == usable.features.height == usable.events.height == 7 * 24 + 1
+    late = usable.events.with_columns(outcome_time=pl.lit(as_of + timedelta(microseconds=1)))
+    assert not late.select(known(parcels, as_of)).to_series().any()
 
 
 def test_hours_are_those_of_utc_without_a_wall_clock() -> None:

@@ -5,7 +5,7 @@ The same rule as in scoring says which outcomes count, and the same features as 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,7 +26,11 @@ _LABEL: Final = "_label"
 
 @dataclass(frozen=True)
 class Examples:
-    """Rows in order of event time: events as they were, their features, one label each."""
+    """Rows in order of event time: which events they are, their features, one label each.
+
+    ``events`` has the event's key and time under their own names, and `OUTCOME_TIME`, from when on
+    the label is known. Those of history are whole: they have the event's other fields, too.
+    """
 
     events: pl.DataFrame
     features: pl.DataFrame
@@ -45,6 +49,12 @@ class Examples:
     def __getitem__(self, rows: slice) -> "Examples":
         start, stop, _ = rows.indices(self.rows)
         return Examples(self.events[start:stop], self.features[start:stop], self.labels[start:stop])
+
+    def where(self, chosen: pl.Series) -> "Examples":
+        """The rows for which a column of truth values holds."""
+        return Examples(
+            self.events.filter(chosen), self.features.filter(chosen), self.labels[chosen.to_numpy()]
+        )
 
 
 @dataclass(frozen=True)
@@ -66,8 +76,10 @@ def read(application: Application, data: Path | None, span: Span) -> Dataset:
     past = application.history(data, span.start, span.end)
     judged = _judged(application, past)
     good = judged.filter(pl.col(_CAUSE).is_null())
-    events = good.select(*fields_of(application.event.schema))
-    computed = features.compute(application, events).with_columns(
+    events = good.select(*fields_of(application.event.schema), OUTCOME_TIME)
+    # Of the outcome, a feature function must not even see the time.
+    whole = events.select(*fields_of(application.event.schema))
+    computed = features.compute(application, whole).with_columns(
         # What is not a number is missing, too.
         pl.when(pl.col(name).is_finite()).then(pl.col(name))
         for name, column in application.columns.items()
@@ -93,14 +105,27 @@ def read(application: Application, data: Path | None, span: Span) -> Dataset:
     )
 
 
+def known(application: Application, as_of: datetime) -> pl.Expr:
+    """Whether a row may be learnt from at some point in event time: nothing of it is of the future.
+
+    Its outcome must have come by then. So must those of its neighbours, or of the latest rows only
+    the ones that did not take long would be seen: the longest wait must be over.
+    """
+    waited = pl.col(application.event.time) <= as_of - application.outcome.wait
+    return waited & (pl.col(OUTCOME_TIME) <= as_of)
+
+
 def hours(application: Application, events: pl.DataFrame) -> pl.Series:
-    """The hour of each event: on its wall clock where it has one, else in UTC."""
+    """The hour of each event: on its wall clock where it has one, else in UTC; null if unknown."""
     walls = (
         name
         for name, annotation in fields_of(application.event.schema).items()
         if any(isinstance(mark, WallClock) for mark in getattr(annotation, "__metadata__", ()))
     )
-    return events[next(walls, application.event.time)].dt.hour().alias("hour")
+    name = next(walls, application.event.time)
+    if name not in events.columns:
+        return pl.Series("hour", [None], pl.Int8).new_from_index(0, events.height)
+    return events[name].dt.hour().alias("hour")
 
 
 def _judged(application: Application, past: Past) -> pl.DataFrame:

@@ -86,8 +86,9 @@ def score(labels: Numbers, predictions: Numbers) -> Score:
 
 
 def _by(part: pl.Series, labels: Numbers, predictions: Numbers) -> dict[str, Score]:
-    frame = pl.DataFrame({"part": part, "label": labels, "prediction": predictions}).sort("part")
+    frame = pl.DataFrame({"part": part, "label": labels, "prediction": predictions})
+    known = frame.drop_nulls("part").sort("part")
     return {
         str(value): score(group["label"].to_numpy(), group["prediction"].to_numpy())
-        for (value,), group in frame.group_by("part", maintain_order=True)
+        for (value,), group in known.group_by("part", maintain_order=True)
     }

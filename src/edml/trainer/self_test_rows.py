@@ -21,9 +21,10 @@ def choose(application: Application, examples: Examples) -> pl.DataFrame:
     category that an event carries itself, out of vocabulary.
     """
     step = max(1, examples.rows // USUAL)
-    events = examples.events.gather_every(step).head(USUAL)
+    whole = examples.events.select(*dtypes_of(application.event.schema))
+    events = whole.gather_every(step).head(USUAL)
     extremes = [
-        examples.events[place]
+        whole[place]
         for name, column in application.columns.items()
         if not isinstance(column, Category)
         for place in (examples.features[name].arg_min(), examples.features[name].arg_max())

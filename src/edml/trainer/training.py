@@ -19,7 +19,6 @@ from edml.application import Application
 from edml.errors import DataError, TrainingError, UsageError
 from edml.models import flavours, self_test
 from edml.models.artefact import DESCRIPTION, Artefact, Description
-from edml.models.binding import beside
 from edml.models.flavour import Predictor
 from edml.models.quiet_tensorflow import import_tensorflow
 from edml.models.records import Metadata
@@ -204,9 +203,8 @@ def _agreed(
     application: Application, predictors: Sequence[Predictor], tested: Examples
 ) -> NDArray[np.float64]:
     """The predictions of the first flavour, once the others have been seen to give the same."""
-    frame = beside(tested.events, tested.features)
     first, *others = (
-        self_test.predict(application, predictor, frame).astype(np.float64)
+        self_test.predict(application, predictor, tested.features).astype(np.float64)
         for predictor in predictors
     )
     for other in others:
