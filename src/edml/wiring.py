@@ -28,6 +28,7 @@ from edml.kafka.identity import instance
 from edml.kafka.log import Guarantee, KafkaLog
 from edml.kafka.model_watch import ModelWatch
 from edml.kafka.models_topic import ModelsTable
+from edml.kafka.playback import Playback
 from edml.kafka.registry import Registry
 from edml.kafka.releases import ReleaseWriter
 from edml.kafka.serdes import FrameDecoder, FrameEncoder, key_schema
@@ -183,6 +184,10 @@ class Cluster:
         """The table of models and roles."""
         client = self.settings.client()
         return ModelsTable(client, self.registry, self.control.models, self.application.name)
+
+    def playback(self) -> Playback:
+        """The log, to be played again."""
+        return Playback(self.settings.client(), self.registry)
 
 
 def application(name: str | None = None) -> Application:

@@ -1,6 +1,6 @@
-"""Days and months on the command line."""
+"""Days, months and moments on the command line."""
 
-from datetime import date
+from datetime import UTC, date, datetime, time
 from typing import Any, Literal
 
 import click
@@ -27,3 +27,29 @@ class Day(click.ParamType[date]):
             return self._read(value)
         except UsageError as error:
             self.fail(f"{error.what}: {error.todo}", param, ctx)
+
+
+class Moment(click.ParamType[datetime]):
+    """A month, a day, or a time such as 2019-11-28T14:30Z: as an instant, without a zone in UTC.
+
+    ``first`` gives the beginning of a month or day; ``last`` its end: what is named last is
+    included.
+    """
+
+    def __init__(self, which: Literal["first", "last"]) -> None:
+        self._day = Day(which)
+        self.name = "month, day or time"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> datetime:
+        """Read a month, a day or a time."""
+        if isinstance(value, datetime):
+            return value
+        if "T" not in value:
+            return datetime.combine(self._day.convert(value, param, ctx), time(), UTC)
+        try:
+            moment = datetime.fromisoformat(value)
+        except ValueError:
+            self.fail(f"{value!r} is not a time: write it as 2019-11-28T14:30Z", param, ctx)
+        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -22,6 +22,7 @@ COMMANDS: Final = {
     "predict": "Predict a file of events with a trained model.",
     "publish": "Publish a trained model: it is served from then on.",
     "models": "List, show, compare, promote and roll back models.",
+    "backtest": "Play the past through another model, or again through those that were live.",
     "replay": "Write past events to the log, at their own pace or faster.",
     "serve": "Predict events as they come.",
     "score": "Join predictions with what really happened.",

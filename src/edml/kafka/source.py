@@ -217,7 +217,7 @@ class Source:
         frames: dict[str, pl.DataFrame] = {}
         bad: list[BadRecord] = []
         for topic, records in taken.records.items():
-            frames[topic], faults = _decoded(self._decoders[topic], records)
+            frames[topic], faults = decoded(self._decoders[topic], records)
             bad += [BadRecord(records.messages[each.row], each.cause) for each in faults]
         return KafkaReading(
             Batch(frames, positions, frozenset(self._caught_up)),
@@ -336,16 +336,17 @@ def _from_metadata(offset: int, metadata: str | None) -> Committed:
     return Committed(offset, offset - told.get("back", 0), told.get("note", {}))
 
 
-def _decoded(decoder: Decodes, records: Records) -> tuple[pl.DataFrame, Sequence[Bad]]:
-    decoded = decoder.decode(records.values())
-    rows = decoded.rows if decoded.bad else slice(None)
+def decoded(decoder: Decodes, records: Records) -> tuple[pl.DataFrame, Sequence[Bad]]:
+    """The frame of one topic's records, with their places, and those that cannot be decoded."""
+    found = decoder.decode(records.values())
+    rows = found.rows if found.bad else slice(None)
     stamps = records.timestamps_ms()[rows] * 1000
     places = [
         pl.Series(PARTITION, records.partitions[rows]),
         pl.Series(OFFSET, records.offsets[rows]),
         pl.Series(TIMESTAMP, stamps).cast(pl.Datetime("us", "UTC")),
     ]
-    return decoded.frame.hstack(places), decoded.bad
+    return found.frame.hstack(places), found.bad
 
 
 def _place(message: Message) -> TopicPartition:
