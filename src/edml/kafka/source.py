@@ -123,6 +123,7 @@ class Source:
         self._before_revoke = before_revoke
         self._assigned: list[TopicPartition] | None = None
         self._member = False
+        self._doubtful: set[str] = set()
         self._positions: dict[TopicPartition, int] = {}
         self._caught_up: set[TopicPartition] = set()
         self._consumer = ck.Consumer(
@@ -152,7 +153,7 @@ class Source:
         if self._assigned is not None:
             return self._assignment(self._assigned)
         if not self._member:
-            _raise_fencing(messages)
+            self._outside(messages)
             return None
         try:
             reading = self._reading(Taken.of(messages))
@@ -285,6 +286,25 @@ class Source:
             self.commit(fresh)
         return found | fresh
 
+    def _outside(self, messages: Iterable[Message]) -> None:
+        """What the consumer says while it has no place in the group: it may never get one.
+
+        It leaves a group whose topics are all gone, and tells each of them once. A topic that was
+        created a moment ago is told, too, so the broker is asked whether it is there by now.
+        """
+        for message in messages:
+            error = message.error()
+            if error is not None and _is_fatal(error):
+                raise FencedError(error.str())
+            if error is not None and error.code() == ck.KafkaError.UNKNOWN_TOPIC_OR_PART:
+                self._doubtful.add(message.topic())
+        try:
+            self._check_topics(self._doubtful)
+        except ck.KafkaException as error:
+            logger.warning("Waiting for what topics there are. %s", error.args[0].str())
+        else:
+            self._doubtful.clear()
+
     def _check_topics(self, topics: Iterable[str]) -> None:
         """Raise `TopicError` for a topic that was deleted: the group gives no partitions of it."""
         for topic in topics:
@@ -356,14 +376,6 @@ def _place(message: Message) -> TopicPartition:
 def _is_fatal(error: ck.KafkaError) -> bool:
     """Whether the consumer is of no more use. Not each error says so that comes as a message."""
     return error.fatal() or error.code() in FATAL
-
-
-def _raise_fencing(messages: Iterable[Message]) -> None:
-    """Raise when the consumer says that it is a member no more, nor will be."""
-    for message in messages:
-        error = message.error()
-        if error is not None and _is_fatal(error):
-            raise FencedError(error.str())
 
 
 def _is_end(message: Message) -> bool:
