@@ -11,7 +11,14 @@ from edml.kafka.serdes import FrameDecoder
 from edml.scoring.records import PROGRESS, Score, scored_schema
 from tests.broker.city import City
 
-SUMS: Final = ("count", "sum_error", "sum_absolute_error", "sum_squared_error")
+SUMS: Final = (
+    "count",
+    "sum_error",
+    "sum_absolute_error",
+    "sum_squared_error",
+    "sum_clipped_error",
+    "sum_clipped_squared",
+)
 
 
 def latest(city: City) -> pl.DataFrame:
@@ -56,14 +63,16 @@ def recomputed(city: City) -> pl.DataFrame:
                     time_bucket(interval 10 minutes, event_time) as window_start
                 from predictions join outcomes using (uuid)
             ), counted as (
-                select *, microseconds / 60e6 as outcome, prediction - microseconds / 60e6 as error
+                select *, microseconds / 60e6 as outcome, prediction - microseconds / 60e6 as error,
+                    greatest(least(error, {city.app.clip}), -{city.app.clip}) as clipped
                 from joined
                 where microseconds / 60e6 between 0 and {wait_minutes}
                     and microseconds / 60e6 between {low} and {high}
             )
             select version, role, segment, window_start, count(*) as count,
                 sum(error) as sum_error, sum(abs(error)) as sum_absolute_error,
-                sum(error * error) as sum_squared_error
+                sum(error * error) as sum_squared_error,
+                sum(clipped) as sum_clipped_error, sum(clipped * clipped) as sum_clipped_squared
             from counted group by all order by all
             """  # noqa: S608  of numbers of our own
         ).pl()

@@ -260,6 +260,9 @@ def _judge(expected: Expected, e: Prediction, o: Outcome, partition: int) -> Non
         sums["sum_error"] += error
         sums["sum_absolute_error"] += abs(error)
         sums["sum_squared_error"] += error**2
+        clipped = min(max(error, -APPLICATION.clip), APPLICATION.clip)
+        sums["sum_clipped_error"] += clipped
+        sums["sum_clipped_squared"] += clipped**2
         sums["sum_outcome"] += minutes
         sums["sum_squared_outcome"] += minutes**2
 

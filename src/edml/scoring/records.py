@@ -61,6 +61,9 @@ class Score:
     """How far the partition is: the lesser of both inputs' watermarks."""
     complete: bool
     """Whether this partition's part of the window is complete."""
+    sum_clipped_error: float = 0.0
+    """Of errors that are cut at the policy's ``clip``: what drift is told by."""
+    sum_clipped_squared: float = 0.0
 
 
 def scored_schema(application: Application) -> dict[str, Any]:

@@ -14,7 +14,7 @@ _MICROSECOND = timedelta(microseconds=1)
 
 @dataclass(frozen=True)
 class Rule:
-    """The spans of time that scoring goes by, all in µs.
+    """The spans of time that scoring goes by, all in µs, and the largest error that counts in full.
 
     Let a record be *too late* iff its time is before its own partition's watermark less
     ``lateness``. Then ``memory`` is how long, by both inputs' watermarks, a record must be kept:
@@ -35,6 +35,7 @@ class Rule:
     lateness: int
     window: int
     ahead: int
+    clip: float
 
     @classmethod
     def of(cls, application: Application) -> Self:
@@ -44,6 +45,7 @@ class Rule:
             lateness=application.lateness // _MICROSECOND,
             window=application.window // _MICROSECOND,
             ahead=application.ahead // _MICROSECOND,
+            clip=application.clip,
         )
 
     @property

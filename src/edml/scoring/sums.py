@@ -28,6 +28,8 @@ SUMMED: Final = (
     "sum_squared_error",
     "sum_outcome",
     "sum_squared_outcome",
+    "sum_clipped_error",
+    "sum_clipped_squared",
 )
 
 _PREDICTIONS, _COUNT, _INVALID, _LATE, _DUPLICATES, _OUTCOMES, _MATCHED = range(len(COUNTED))
@@ -200,7 +202,9 @@ def added_up(new: Records, verdicts: Verdicts | None, bounds: Bounds) -> Totals 
         where, pair = place[scored[still_open]], np.flatnonzero(scored) - new.size
         label = verdicts.outcome[pair]
         error = verdicts.prediction[pair] - label
-        for column, term in enumerate((error, np.abs(error), error**2, label, label**2)):
+        clipped = np.clip(error, -bounds.rule.clip, bounds.rule.clip)
+        terms = (error, np.abs(error), error**2, label, label**2, clipped, clipped**2)
+        for column, term in enumerate(terms):
             totals.sums[:, column] = np.bincount(where, weights=term, minlength=totals.height)
     return replace(totals, windows=totals.windows * bounds.rule.window)
 
