@@ -41,7 +41,7 @@ def decide(roles: Roles, command: Command, published: Collection[str]) -> Decisi
     release = Release(
         application=command.application,
         kind=kind,
-        version=command.version or changed.champion or "",
+        version=_told_of(roles, changed, command),
         at=command.at,
         by=command.by,
         revision=changed.revision,
@@ -60,6 +60,13 @@ def seat(roles: Roles, candidate: Release) -> Decision:
     changed = replace(roles, challenger=candidate.version, revision=roles.revision + 1)
     challenging = replace(candidate, kind="challenging", revision=changed.revision)
     return Decision(changed, (candidate, challenging))
+
+
+def _told_of(before: Roles, after: Roles, command: Command) -> str:
+    """The version that a release about a change of roles is about."""
+    if command.kind == "drop":
+        return before.challenger or ""
+    return command.version or after.champion or ""
 
 
 def _requested(roles: Roles, command: Command) -> Release:
