@@ -23,6 +23,7 @@ from edml.kafka import properties
 from edml.kafka.burial import DeadLetters
 from edml.kafka.codec.layout import RecordSchema
 from edml.kafka.codec.schema import avro_schema
+from edml.kafka.finding import Finder
 from edml.kafka.governor import ControlTopics, Governor
 from edml.kafka.identity import instance
 from edml.kafka.log import Guarantee, KafkaLog
@@ -184,6 +185,10 @@ class Cluster:
         """The table of models and roles."""
         client = self.settings.client()
         return ModelsTable(client, self.registry, self.control.models, self.application.name)
+
+    def finder(self) -> Finder:
+        """Finds single records on the log."""
+        return Finder(self.settings.client(), self.registry)
 
     def playback(self) -> Playback:
         """The log, to be played again."""

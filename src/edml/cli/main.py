@@ -27,6 +27,7 @@ COMMANDS: Final = {
     "serve": "Predict events as they come.",
     "score": "Join predictions with what really happened.",
     "scores": "Show the error of each model, as scored so far.",
+    "explain": "Tell where one prediction came from, and what became of it.",
     "query": "Ask the topics in SQL.",
     "dead-letters": "List, show and redrive the records that could not be used.",
 }

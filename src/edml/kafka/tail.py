@@ -101,7 +101,7 @@ def messages(
     """
     whole = span(client, topic)
     if last is None:
-        yield from _between(client, topic, whole.first, whole.end)
+        yield from between(client, topic, whole.first, whole.end)
         return
     for partition in whole.end:
         yield from _back(client, TopicPartition(topic, partition), whole, last)
@@ -116,7 +116,7 @@ def record_at(client: Client, partition: TopicPartition, offset: int) -> ck.Mess
     whole = span(client, topic)
     if not whole.first.get(number, 0) <= offset < whole.end.get(number, 0):
         return None
-    batches = _between(client, topic, {number: offset}, {number: offset + 1})
+    batches = between(client, topic, {number: offset}, {number: offset + 1})
     return next((each for batch in batches for each in batch if offset_of(each) == offset), None)
 
 
@@ -133,17 +133,17 @@ def _back(
     back = 2 * last
     while True:
         start = max(first, end - back)
-        batches = list(_between(client, topic, {number: start}, {number: end}))
+        batches = list(between(client, topic, {number: start}, {number: end}))
         if start == first or sum(map(len, batches)) >= last:
             yield from batches
             return
         back *= 4
 
 
-def _between(
+def between(
     client: Client, topic: str, first: Offsets, end: Offsets
 ) -> Iterator[Sequence[ck.Message]]:
-    """The records of each partition in ``[first, end)``."""
+    """The records of each partition in ``[first, end)``, in batches."""
     left = {number for number, stop in end.items() if first[number] < stop}
     if not left:
         return
