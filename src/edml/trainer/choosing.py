@@ -1,0 +1,327 @@
+"""How a retraining chooses how much of the past to use: by looking.
+
+After a change, the last days may teach more than all the years before them; in quiet times, less.
+Nobody knows beforehand, so some recipes are tried. The most recent time is cut into blocks, and
+some of them are held back from learning, in turns: those that *choose* between the candidates, and
+those that *admit* the one chosen, which no choice has seen. What is chosen has to be better than
+the champion on the latter, by more than chance. It then is fitted once more on everything, held
+back or not: what was admitted is the recipe, and what goes on trial beside the champion is made by
+it from all that is known.
+
+Nothing here knows what a model is: see `Learner`.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from math import inf
+from typing import Any, Final, Generic, Protocol, TypeVar
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from edml.application import Application
+from edml.errors import TrainingError
+from edml.trainer.advantage import LEAST_BLOCKS, Advantage, advantage, clipped_squares
+from edml.trainer.dataset import Examples, known
+from edml.trainer.recipes import RECIPES, Recipe
+
+Numbers = NDArray[np.float64]
+
+LONGEST_LOOK: Final = timedelta(days=28)
+"""What lies further back does not judge: it would say how good a model was once."""
+
+LEAST_ROWS: Final = 100
+"""From fewer rows nothing is learnt, and by fewer nothing is judged."""
+
+LEAST_CHANCE: Final = 0.05
+"""The winner is admitted when chance alone gives as much less often than that."""
+
+_TURNS: Final = ("admit", "choose", "learn", "learn")
+"""What blocks are for, from the newest back, over and over. As four and seven have no common
+divisor, every day of the week gets every turn."""
+
+_TESTED_BLOCKS: Final = 12
+"""The admitting rows are tested in so many blocks or more, each of the policy's block or less."""
+
+_DAY: Final = timedelta(days=1)
+
+
+class Model(Protocol):
+    """What has been learnt."""
+
+    def __call__(self, examples: Examples) -> Numbers:
+        """The predictions for some rows, ``[rows]``."""
+        ...
+
+
+M = TypeVar("M", bound=Model)
+
+Tell = Callable[[str, float], None]
+"""Told what is being done, in a few words, and which share of it is done."""
+
+
+def _silent(what: str, done: float) -> None:
+    del what, done
+
+
+class Learner(Protocol[M]):
+    """Makes models: wide & deep in production, trees in the study, a stub in tests."""
+
+    def fit(self, examples: Examples, weights: Numbers, start: M | None) -> M:
+        """Learn from rows, each of which counts for its weight (above 0; ``[rows]``).
+
+        With ``start``, learning starts from that model, and is short: there may be few rows.
+
+        Raises:
+            TrainingError: nothing can be learnt from these rows.
+        """
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """A recipe that was tried, on so many rows, and its RMSE on those that choose.
+
+    RMSE is that of clipped errors; ``cause`` says why there is none.
+    """
+
+    recipe: Recipe
+    rows: int
+    rmse: float | None = None
+    cause: str = ""
+
+    @property
+    def loss(self) -> float:
+        """What is to be least: the RMSE, infinite where there is none."""
+        return inf if self.rmse is None else self.rmse
+
+    def figures(self) -> dict[str, Any]:
+        """Ready for JSON."""
+        cause = {"cause": self.cause} if self.cause else {}
+        return {**self.recipe.figures(), "rows": self.rows, "rmse": self.rmse, **cause}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """What was tried, what was chosen, whether it is better than the champion, or why it is not.
+
+    ``champion_rmse`` is the champion's where candidates were chosen.
+    """
+
+    as_of: datetime
+    judged_from: datetime
+    tried: Sequence[Candidate]
+    champion_rmse: float | None = None
+    chosen: Candidate | None = None
+    admission: Advantage | None = None
+    cause: str = ""
+
+    @property
+    def admitted(self) -> bool:
+        """Whether the chosen one may go on trial."""
+        return self.chosen is not None and not self.cause
+
+    def figures(self) -> dict[str, Any]:
+        """The evidence of a release, ready for JSON: ``tried``, ``chosen`` and ``admission``."""
+        return {
+            "tried": [each.figures() for each in self.tried],
+            "chosen": None if self.chosen is None else self.chosen.figures(),
+            "admission": {
+                "admitted": self.admitted,
+                "cause": self.cause,
+                "judged_from": self.judged_from.isoformat(),
+                "champion_rmse_where_chosen": self.champion_rmse,
+                **({} if self.admission is None else self.admission.figures()),
+            },
+        }
+
+
+@dataclass(frozen=True)
+class Chosen(Generic[M]):
+    """The choice, and the model that was fitted by it on everything; None when none is admitted."""
+
+    choice: Choice
+    model: M | None
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What each row is for: truth values ``[rows]``. A row has one use, or none of them."""
+
+    learn: NDArray[np.bool_]
+    choose: NDArray[np.bool_]
+    admit: NDArray[np.bool_]
+
+
+def judged_from(as_of: datetime, changed: datetime | None, trained_to: datetime | None) -> datetime:
+    """From when on rows judge: since the change and what the champion has learnt from.
+
+    On what it has learnt from, the champion looks better than it is. Nor is it more than
+    `LONGEST_LOOK`.
+    """
+    starts = (as_of - LONGEST_LOOK, changed, trained_to)
+    return max(each for each in starts if each is not None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choosing(Generic[M]):
+    """One choice that is to be made: for what, by whom, against whom, and when.
+
+    Only what is known at ``as_of`` is used. Rows from ``since`` on judge (see `judged_from`).
+    Corrections are tried when there is a ``start``: the champion, where the learner can start from
+    it. ``tell`` is told what is being done, and which share is.
+    """
+
+    application: Application
+    learner: Learner[M]
+    champion: Model
+    start: M | None = None
+    as_of: datetime
+    since: datetime
+    recipes: Sequence[Recipe] = RECIPES
+    tell: Tell = _silent
+
+    def choose(self, examples: Examples) -> Chosen[M]:
+        """Try the recipes, compare the best with the champion, and fit it on everything if better.
+
+        Raises:
+            TrainingError: the recipe that was admitted makes no model of all rows.
+        """
+        examples = examples.where(self._column(examples, known(self.application, self.as_of)))
+        ages_days = self._ages_days(examples)
+        turns = parts(ages_days, self._looked_days, self._block_days)
+        choice, model = self._tried(examples, ages_days, turns)
+        if model is not None:
+            choice = self._compared(choice, model, examples, ages_days, turns.admit)
+        if choice.chosen is None or not choice.admitted:
+            return Chosen(choice, None)
+        self.tell(f"learning from {choice.chosen.recipe}", 1.0)
+        return Chosen(choice, self._fit(choice.chosen.recipe, examples, ages_days))
+
+    def _tried(
+        self, examples: Examples, ages_days: Numbers, turns: Parts
+    ) -> tuple[Choice, M | None]:
+        """Try all recipes on the rows to learn from; the best is the one with the least loss."""
+        choosing = examples.where(pl.Series(turns.choose))
+        choice = Choice(as_of=self.as_of, judged_from=self.since, tried=())
+        if choosing.rows < LEAST_ROWS or np.count_nonzero(turns.admit) < LEAST_ROWS:
+            return replace(choice, cause=f"too few rows since {self.since} to judge by"), None
+        learned, learned_days = examples.where(pl.Series(turns.learn)), ages_days[turns.learn]
+        recipes = [each for each in self.recipes if self.start is not None or not each.correction]
+        tried: list[Candidate] = []
+        best: tuple[Candidate, M] | None = None
+        for number, recipe in enumerate(recipes):
+            self.tell(f"trying {recipe}", number / len(recipes))
+            candidate, model = self._try(recipe, learned, learned_days, choosing)
+            tried.append(candidate)
+            if model is not None and (best is None or candidate.loss < best[0].loss):
+                best = candidate, model
+        champion = self._rmse(self.champion, choosing)
+        choice = replace(choice, tried=tried, champion_rmse=champion)
+        if best is None:
+            return replace(choice, cause="no recipe made a model"), None
+        return replace(choice, chosen=best[0]), best[1]
+
+    def _try(
+        self, recipe: Recipe, learned: Examples, ages_days: Numbers, choosing: Examples
+    ) -> tuple[Candidate, M | None]:
+        rows = int(np.count_nonzero(recipe.weights(ages_days)))
+        candidate = Candidate(recipe=recipe, rows=rows)
+        if rows < LEAST_ROWS:
+            return replace(candidate, cause=f"fewer than {LEAST_ROWS} rows to learn from"), None
+        try:
+            model = self._fit(recipe, learned, ages_days)
+        except TrainingError as error:
+            return replace(candidate, cause=error.what), None
+        predictions = model(choosing)
+        if not np.isfinite(predictions).all():
+            return replace(candidate, cause="predictions that are no numbers"), None
+        return replace(candidate, rmse=self._rmse(lambda _: predictions, choosing)), model
+
+    def _fit(self, recipe: Recipe, examples: Examples, ages_days: Numbers) -> M:
+        weights = recipe.weights(ages_days)
+        used = weights > 0
+        return self.learner.fit(
+            examples.where(pl.Series(used)),
+            weights[used],
+            self.start if recipe.correction else None,
+        )
+
+    def _compared(
+        self,
+        choice: Choice,
+        model: M,
+        examples: Examples,
+        ages_days: Numbers,
+        admitting: NDArray[np.bool_],
+    ) -> Choice:
+        """Compare the chosen model with the champion, on rows that have not chosen it."""
+        rows = examples.where(pl.Series(admitting))
+        predictions = model(rows)
+        found = advantage(
+            self._losses(predictions, rows),
+            self._losses(self.champion(rows), rows),
+            blocks_of_test(ages_days[admitting], self._block_days),
+        )
+        cause = ""
+        if not np.isfinite(predictions).all():
+            cause = "predictions that are no numbers"
+        elif found.blocks < LEAST_BLOCKS:
+            cause = f"{found.blocks} blocks are too few to tell"
+        elif found.chance >= LEAST_CHANCE:
+            cause = "it is not better than the champion, by more than chance"
+        return replace(choice, admission=found, cause=cause)
+
+    def _losses(self, predictions: Numbers, examples: Examples) -> Numbers:
+        return clipped_squares(examples.labels, predictions, self.application.clip)
+
+    def _rmse(self, model: Model, examples: Examples) -> float:
+        return float(np.sqrt(self._losses(model(examples), examples).mean()))
+
+    @property
+    def _block_days(self) -> float:
+        return self.application.policy.block / _DAY
+
+    @property
+    def _looked_days(self) -> float:
+        return (self.as_of - self.application.outcome.wait - self.since) / _DAY
+
+    def _ages_days(self, examples: Examples) -> Numbers:
+        """How long before ``as_of`` the outcome of an event was waited for at the longest."""
+        newest = self.as_of - self.application.outcome.wait
+        age = pl.lit(newest) - pl.col(self.application.event.time)
+        return self._column(examples, age.dt.total_microseconds() / 86_400e6).to_numpy()
+
+    def _column(self, examples: Examples, expression: pl.Expr) -> pl.Series:
+        return examples.events.select(expression).to_series()
+
+
+def parts(ages_days: Numbers, looked_days: float, block_days: float) -> Parts:
+    """What rows are for, by their age: those older than ``looked_days`` are learnt from.
+
+    The others are in whole blocks, from the newest back, whose turns it is over and over.
+
+    >>> found = parts(np.array([6.5, 3.5, 2.5, 1.5, 0.5]), looked_days=4.0, block_days=1.0)
+    >>> np.flatnonzero(found.learn), np.flatnonzero(found.choose), np.flatnonzero(found.admit)
+    (array([0, 1, 2]), array([3]), array([4]))
+    """
+    turns = np.array(_TURNS)[np.floor(ages_days / block_days).astype(np.int64) % len(_TURNS)]
+    looked = ages_days < looked_days
+    return Parts(
+        learn=~looked | (turns == "learn"),
+        choose=looked & (turns == "choose"),
+        admit=looked & (turns == "admit"),
+    )
+
+
+def blocks_of_test(ages_days: Numbers, block_days: float) -> NDArray[np.int64]:
+    """The number of the block in which each row is tested; blocks are short where there are few.
+
+    >>> blocks_of_test(np.array([0.0, 0.49, 0.5, 4.3]), block_days=1.0).tolist()
+    [0, 2, 3, 25]
+    """
+    whole = len(np.unique(np.floor(ages_days / block_days)))
+    pieces = -(-_TESTED_BLOCKS // max(whole, 1))
+    return np.floor(ages_days / block_days * pieces).astype(np.int64)
