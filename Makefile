@@ -4,6 +4,7 @@
 #   PYTHON=…  the interpreter to build the environment with (found by itself else)
 #   ARGS=…    further arguments of the command: make test ARGS="-k swap", make demo ARGS="--help"
 #   QUICK=1   the short form of bench
+#   WORKERS=… how many processes run tests side by side, each with a broker of its own
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -12,6 +13,7 @@ MAKEFLAGS += --no-print-directory
 BIN := .venv/bin
 UV := $(BIN)/uv
 BENCH_PYTHON := .venv-bench/bin/python
+WORKERS := 2
 # A stamp stands for an environment that holds exactly what its lock names.
 INSTALLED := .venv/.installed
 BENCH_INSTALLED := .venv-bench/.installed
@@ -38,7 +40,7 @@ demo: $(INSTALLED) ## run the whole loop: log, data, train, publish, serve, scor
 
 .PHONY: test
 test: $(INSTALLED) ## run every test, on a real Kafka and a real registry
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile $(ARGS)
 
 .PHONY: faults
 faults: $(INSTALLED) ## break what can break, at length: build/faults.md tells what was lost

@@ -30,6 +30,8 @@ class Seen:
 
     count: int = 0
     arrivals: list[Arrival] = field(default_factory=list)
+    news: list[str] = field(default_factory=list)
+    """What the reader has to say of its own troubles."""
 
 
 class Ledger:
@@ -77,6 +79,10 @@ class Ledger:
         """All that came of ``serve`` or ``score``."""
         return self._seen[self._names[command]].arrivals
 
+    def news(self, command: str) -> str:
+        """What the reader of ``serve``'s or ``score``'s outputs had to say last."""
+        return "; ".join(self._seen[self._names[command]].news[-3:]) or "the reader is well"
+
     def first_after(self, command: str, since_s: float, patience_s: float) -> float:
         """When the first output came that was made after ``since_s``; waits for it.
 
@@ -92,7 +98,9 @@ class Ledger:
                 if each.newest_ms > made_ms:
                     return each.at_s
             looked = len(arrivals)
-            assert time.monotonic() < until, f"nothing of {command} came in {patience_s:.0f} s"
+            assert time.monotonic() < until, (
+                f"nothing of {command} came in {patience_s:.0f} s: {self.news(command)}"
+            )
             time.sleep(POLL_S / 5)
 
     def _run(self) -> None:
@@ -105,6 +113,8 @@ class Ledger:
     @staticmethod
     def _take(seen: Seen, messages: list[Message], now: float) -> None:
         records = [each for each in messages if each.error() is None]
+        errors = [each.error() for each in messages]
+        seen.news += [error.str() for error in errors if error is not None]
         if records:
             newest = max(each.timestamp()[1] for each in records)
             seen.arrivals.append(Arrival(now, newest, [each.key() or b"" for each in records]))

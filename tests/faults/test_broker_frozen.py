@@ -7,6 +7,7 @@ COMMANDS = ("serve", "score")
 BRIEF = {"kafka.transaction.timeout.ms": 1_000}
 
 
+@pytest.mark.long
 @pytest.mark.timeout(300)
 def test_a_commit_that_does_not_end(scene: Scene, log: EmbeddedLog) -> None:
     """While the broker answers nothing, instances say so and end with 1, in bounded time.
@@ -21,6 +22,7 @@ def test_a_commit_that_does_not_end(scene: Scene, log: EmbeddedLog) -> None:
     log.start_broker()
     assert ends == [1, 1]
     assert all("a commit is not over after 3 s" in each.said for each in running)
-    scene.ready(*(scene.start(command) for command in COMMANDS))
-    verdict = scene.conclude("a commit that does not end", len(running))
+    with scene.supervised():
+        scene.ready(*(scene.start(command) for command in COMMANDS))
+        verdict = scene.conclude("a commit that does not end", len(running))
     assert verdict.clean, verdict
