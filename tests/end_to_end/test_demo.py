@@ -134,6 +134,8 @@ def test_the_demo_shows_two_versions_and_every_event_predicted_once(
         "latency_ms",
         "versions",
         "data",
+        "releases",
+        "days",
     ]
     first, second = written["versions"]
     assert (first["role"], second["role"]) == ("previous", "champion")

@@ -1,14 +1,14 @@
 """What the demo counts of the records that it sees."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from edml.demo.answers import Answers
-from edml.demo.figures import Errors, Figures, Happening, Latency, Sample, Served
+from edml.demo.figures import Day, Errors, Figures, Happening, Latency, Sample, Served, Told
 from edml.demo.rate import Rate
 from edml.demo.report import report
 from edml.demo.scores import Scores
@@ -128,6 +128,31 @@ def test_progress_records_have_no_version_and_count_for_nothing() -> None:
     assert scores.served == ()
 
 
+def test_answers_are_added_up_by_the_day_of_their_event() -> None:
+    """Whichever version gave them; what was predicted in the shadow is no answer."""
+    scores = Scores()
+    later = {"window_start": AT + timedelta(days=1), "version": SECOND}
+    scores.windows([window(count=1, squared=9.0), window(count=2, squared=8.0)])
+    scores.windows([window(count=1, squared=4.0) | later])
+    scores.windows([window(count=7, squared=7.0) | later | {"role": "previous"}])
+    assert scores.days == (
+        Day(AT.date(), Errors(2, squared=8.0)),
+        Day(AT.date() + timedelta(days=1), Errors(1, squared=4.0)),
+    )
+
+
+def test_what_was_told_last_of_a_kind_is_found_with_how_far_events_were() -> None:
+    """By the time of the newest answer that was seen before."""
+    tally = Tally()
+    tally.release(Release("taxi", "promoted", FIRST, AT, "me"))
+    tally.prediction(prediction("a"), 1.0)
+    tally.release(Release("taxi", "alarmed", FIRST, AT, "monitor", cause="RMSE"))
+    figures = tally.figures(2.0)
+    assert figures.last("alarmed") == Told("alarmed", FIRST, "RMSE", AT)
+    assert figures.last("rejected", "promoted") == Told("promoted", FIRST, None, None)
+    assert figures.last("failed") is None
+
+
 def test_only_the_champions_answers_are_predictions() -> None:
     """What is predicted in the shadow is told apart, by version and role."""
     tally = Tally()
@@ -209,4 +234,6 @@ def test_the_report_has_one_entry_a_version_with_its_answers_as_champion(tmp_pat
             },
         ],
         "data": "simulated",
+        "releases": [],
+        "days": [],
     }

@@ -7,7 +7,7 @@ import pytest
 
 from edml.demo.commands import Commands
 from edml.demo.home import Home
-from edml.demo.months import USUAL, Months, Split, split
+from edml.demo.months import USUAL, Months, Split, before, split
 from edml.demo.plan import Plan
 from edml.demo.thinning import MOST, thinned
 from edml.errors import DataError
@@ -34,6 +34,19 @@ def test_other_months_are_parted_by_their_order(tmp_path: Path) -> None:
         more=Months("2022-03", "2022-12"),
         live=Months("2023-01", "2023-04"),
     )
+
+
+def test_what_comes_before_some_days_is_learnt() -> None:
+    """Ten months at most, in a row, that end before the month of the first day."""
+    live = Months("2020-02-15", "2020-05-15")
+    assert before(live) == Split(
+        little=Months("2019-04", "2020-01"), more=Months("2019-04", "2020-01"), live=live
+    )
+    there = ["2019-09", "2019-11", "2019-12", *Months("2020-01", "2020-06").each]
+    assert before(live, there).little == Months("2019-11", "2020-01")
+    assert before(live).all == Months("2019-04", "2020-05")
+    with pytest.raises(DataError, match="the demo needs 2020-04, 2020-05"):
+        before(live, ["2020-01", "2020-02", "2020-03"])
 
 
 def test_only_months_in_a_row_are_taken(tmp_path: Path) -> None:

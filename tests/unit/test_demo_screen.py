@@ -2,14 +2,15 @@
 
 import io
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from rich.console import Console
 
-from edml.demo.figures import Errors, Figures, Happening, Latency, Sample, Served
+from edml.demo.figures import Day, Errors, Figures, Happening, Latency, Sample, Served, Told
 from edml.demo.screen import Screen, Topics, clock
-from edml.demo.stages import NAMES, Mark, Stages
+from edml.demo.stages import DRIFT_NAMES, NAMES, Mark, Stages
 from edml.demo.story import Story
 from edml.demo.view import PlainView
 
@@ -84,6 +85,38 @@ def test_a_screen_shows_what_it_is_about(width: int, height: int) -> None:
         *("10.00", "+2.00", "dead letter"),
     ):
         assert text in shown
+
+
+CHANGING = replace(
+    BUSY,
+    days=tuple(
+        Day(AT.date() + timedelta(days=day), Errors(10, 0, 0.0, 0.0, 10.0 * (9 if day > 30 else 1)))
+        for day in range(60)
+    ),
+    told=(
+        Told("promoted", FIRST, None, None),
+        Told("alarmed", FIRST, "RMSE", AT + timedelta(days=34)),
+        Told("alarmed", FIRST, "bias", AT + timedelta(days=35)),
+        Told("promoted", SECOND, None, AT + timedelta(days=58)),
+    ),
+)
+
+
+@pytest.mark.parametrize(("width", "height"), [(80, 24), (120, 40)])
+def test_a_city_that_changes_has_its_course_on_the_screen(width: int, height: int) -> None:
+    """RMSE by day, and below the days on which something happened, as far as there is room."""
+    screen = Screen(TOPICS, "simulated", 72.3, Stages.to_come(DRIFT_NAMES), CHANGING)
+    shown = rows(screen, width, height)
+    assert len(shown) <= height
+    assert max(len(row) for row in shown) <= width
+    (course,) = [number for number, row in enumerate(shown) if row.startswith("RMSE by day")]
+    assert "▃" * 15 in shown[course]
+    assert "█" * 14 + " 3.00 minutes" in shown[course]
+    of_a_point = 2 if width == 80 else 1
+    first_day = len("RMSE by day  ")
+    assert shown[course + 1].index("↑alarm 01 Jan") == first_day + 34 // of_a_point
+    assert ("↑promoted 25 Jan" in shown[course + 1]) == (width > 80)
+    assert "bias" not in shown[course + 1]
 
 
 def test_before_anything_flows_the_screen_says_what_one_will_see() -> None:

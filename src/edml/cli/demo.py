@@ -1,25 +1,41 @@
 """``edml demo``: all of it in one terminal."""
 
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from edml.errors import UsageError
 from edml.settings import Settings
 
+if TYPE_CHECKING:
+    from edml.demo.months import Months
+
+SPAN: Final = timedelta(days=90)
+"""How many days happen again where nobody says to which."""
+
 
 @click.command(
     epilog="""\b
 Example:
   edml demo
-  edml demo --data trips/ --json demo.json"""
+  edml demo --drift
+  edml demo --drift --data trips/ --from 2020-02-15 --to 2020-05-15 --json demo.json"""
 )
 @click.option(
     "--data",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="A folder of the TLC's trip records.  [default: EDML_DATA, or simulated trips]",
 )
+@click.option(
+    "--drift",
+    is_flag=True,
+    help="Let the city change: the loop notices, trains, tries and promotes by itself.",
+)
+@click.option("--from", "start", help="With --drift: the first day that happens again.")
+@click.option("--to", "end", help="The last one, which is included.  [default: three months later]")
 @click.option("--rate", type=click.IntRange(1, 5000), help="Events a second.  [default: 250]")
 @click.option("--quick", is_flag=True, help="Smaller trainings, fewer trips, worse models.")
 @click.option("--plain", is_flag=True, help="Lines instead of a live view.")
@@ -30,20 +46,26 @@ Example:
     help="Write what it came to into this file, as JSON.",
 )
 @click.pass_context
-def command(
+def command(  # noqa: PLR0917  a command has its options
     context: click.Context,
     data: Path | None,
     rate: int | None,
     json_file: Path | None,
+    start: str | None,
+    end: str | None,
     *,
+    drift: bool,
     quick: bool,
     plain: bool,
 ) -> None:
     """See the whole loop in under three minutes, with a real Kafka.
 
     A model is trained, published and served; trips flow, are predicted and scored; a better model
-    is trained meanwhile and takes over. Ctrl-C ends it at any time, and leaves nothing running. The
-    demo has a home of its own, EDML_HOME/demo, which the next demo begins by emptying.
+    is trained meanwhile and takes over. With --drift, in under five minutes, the city changes while
+    its trips flow: the error rises, `edml monitor` raises an alarm, `edml retrain` learns, the new
+    model is tried in the shadow and promoted, and the error falls. Ctrl-C ends it at any time, and
+    leaves nothing running. The demo has a home of its own, EDML_HOME/demo, which the next demo
+    begins by emptying.
     """
     from edml.demo import plan as plans
     from edml.demo.farewell import farewell
@@ -59,6 +81,10 @@ def command(
     settings = Settings.read()
     found = data or settings.data
     plan = plans.Plan(data=None if found is None else found.absolute())
+    if drift:
+        plan = plans.drifting(plan, _days(start, end))
+    elif start or end:
+        raise UsageError("--from and --to are for --drift", todo="add --drift, or leave them out")
     plan = plans.quick(plan) if quick else plan
     plan = plan if rate is None else replace(plan, rate_per_s=rate)
     home = Home.below(settings)
@@ -69,3 +95,19 @@ def command(
     if json_file is not None:
         report.write(json_file)
     click.echo(farewell(report, home))
+
+
+def _days(start: str | None, end: str | None) -> "Months | None":
+    """The days that happen again; None when nobody names them."""
+    from edml.demo.months import Months
+    from edml.trainer.span import day_after, first_day
+
+    if start is None:
+        if end is not None:
+            raise UsageError("--to names an end without a beginning", todo="add --from")
+        return None
+    first = first_day(start)
+    last = first + SPAN if end is None else day_after(end) - timedelta(days=1)
+    if last <= first:
+        raise UsageError(f"{start} to {last} holds nothing", todo="name an end that is later")
+    return Months(first.isoformat(), last.isoformat())

@@ -18,12 +18,15 @@ _APP: Final = ("--app", APPLICATION)
 
 SERVE: Final = ("serve", *_APP)
 SCORE: Final = ("score", *_APP)
+MONITOR: Final = ("monitor", *_APP)
 
 
 def simulate(plan: Plan, home: Home, months: Months) -> tuple[str, ...]:
     """Make trips where there are none."""
     per_day = ("--per-day", str(plan.per_day))
-    return "data", "simulate", *_APP, *months.options, *per_day, "--output", str(home.trips)
+    change = ("--regime-change", plan.regime_change) if plan.drift else ()
+    output = ("--output", str(home.trips))
+    return "data", "simulate", *_APP, *months.options, *per_day, *change, *output
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,10 @@ class Commands:
     def publish(self, number: int) -> tuple[str, ...]:
         """Publish it."""
         return "publish", str(self.home.model(number)), *_APP, "--flavour", FLAVOUR
+
+    def retrain(self) -> tuple[str, ...]:
+        """Train whenever the monitor asks for it."""
+        return "retrain", *_APP, "--follow", "--data", str(self.trips)
 
     def replay(self) -> tuple[str, ...]:
         """Let trips happen again; begun again, it goes on where it stopped."""

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +90,24 @@ class Happening:
 
 
 @dataclass(frozen=True, slots=True)
+class Told:
+    """Something that a release has told: of which version, why, and how far events were by then."""
+
+    kind: str
+    version: str
+    cause: str | None
+    event_time: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """The errors of the answers to one day's events (UTC), whichever version gave them."""
+
+    day: date
+    errors: Errors
+
+
+@dataclass(frozen=True, slots=True)
 class Latency:
     """Milliseconds from the event's write to the moment when its prediction was here."""
 
@@ -124,11 +142,18 @@ class Figures:
     samples: Sequence[Sample] = ()
     happenings: Sequence[Happening] = ()
     event_time: datetime | None = None
+    told: tuple[Told, ...] = ()
+    days: tuple[Day, ...] = ()
+
+    def last(self, *kinds: str) -> Told | None:
+        """What a release of one of these kinds has told last."""
+        return next((each for each in reversed(self.told) if each.kind in kinds), None)
 
     @property
     def counts(self) -> tuple[int, ...]:
         """What grows while anything happens."""
-        return self.events, self.predictions, self.scored, self.dead_letters, len(self.loaded)
+        read = self.events, self.predictions, self.scored, self.dead_letters
+        return *read, len(self.loaded), len(self.told)
 
     @property
     def summed(self) -> int:

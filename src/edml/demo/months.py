@@ -16,7 +16,7 @@ _FILE: Final = re.compile(r".*(\d{4}-\d{2})\.parquet")
 
 @dataclass(frozen=True, slots=True)
 class Months:
-    """From a month to a month, both included, written as ``2019-10``."""
+    """From a month to a month, both included, written as ``2019-10``; or from a day to a day."""
 
     first: str
     last: str
@@ -31,13 +31,13 @@ class Months:
 
     @property
     def each(self) -> tuple[str, ...]:
-        """Every one of them.
+        """Every one of them, or that has one of the days.
 
         >>> Months("2019-11", "2020-01").each
         ('2019-11', '2019-12', '2020-01')
         """
-        found = [self.first]
-        while found[-1] < self.last:
+        found = [month_of(self.first)]
+        while found[-1] < month_of(self.last):
             found.append(following(found[-1]))
         return tuple(found)
 
@@ -53,7 +53,7 @@ class Split:
     @property
     def all(self) -> Months:
         """From the first month that is needed to the last."""
-        return Months(self.more.first, self.live.last)
+        return Months(self.more.first, month_of(self.live.last))
 
 
 USUAL: Final = Split(
@@ -61,6 +61,51 @@ USUAL: Final = Split(
     more=Months("2019-01", "2019-10"),
     live=Months("2019-11", "2020-02"),
 )
+
+
+CHANGING: Final = Months("2020-02-15", "2020-05-15")
+"""The days in which the city changes: New York's was locked down in their middle."""
+
+
+def month_of(day: str) -> str:
+    """The month of a day, or the month itself.
+
+    >>> month_of("2020-02-15"), month_of("2020-02")
+    ('2020-02', '2020-02')
+    """
+    return day[: len("2020-02")]
+
+
+def before(live: Months, there: Sequence[str] | None = None) -> Split:
+    """The months before the days that happen again, at most ten in a row: one version learns them.
+
+    ``there`` are the months that a folder has; None stands for any. Raises `DataError` when it has
+    not those that are needed.
+    """
+    wanted = [preceding(live.each[0])]
+    while len(wanted) < MOST_TO_LEARN_FROM:
+        wanted.insert(0, preceding(wanted[0]))
+    if there is not None:
+        missing = [month for month in (wanted[-1], *live.each) if month not in there]
+        if missing:
+            raise DataError(
+                f"the demo needs {', '.join(missing)}, and there are {', '.join(there) or 'none'}",
+                where="--data",
+                todo="name other days with --from and --to, or fetch more with `edml data fetch`",
+            )
+        wanted = list(_last_in_a_row([month for month in there if month in wanted]))
+    learnt = Months(wanted[0], wanted[-1])
+    return Split(little=learnt, more=learnt, live=live)
+
+
+def preceding(month: str) -> str:
+    """The month before a month.
+
+    >>> preceding("2020-01")
+    '2019-12'
+    """
+    first = date.fromisoformat(f"{month}-01")
+    return f"{first - timedelta(days=1):%Y-%m}"
 
 
 def following(month: str) -> str:

@@ -28,7 +28,8 @@ class Report:
     ``events`` are the records on the events' topic, good or bad; ``predictions`` and ``scored`` are
     the champion's answers, so ``events`` = ``predictions`` + ``dead_letters``. ``latency_ms`` is
     counted from an event's timestamp, its write, to the moment when a ``read_committed`` consumer
-    outside had the answer.
+    outside had the answer. ``releases`` are what happened to models, each with how far event time
+    was when it was seen; ``days`` are the answers' errors by day of the event, in UTC.
     """
 
     events: int
@@ -39,6 +40,8 @@ class Report:
     latency_ms: Mapping[str, float | None]
     versions: tuple[VersionReport, ...]
     data: str
+    releases: tuple[Mapping[str, str | None], ...] = ()
+    days: tuple[Mapping[str, str | int | float | None], ...] = ()
 
     def write(self, path: Path) -> None:
         """Write the document to a file."""
@@ -69,6 +72,19 @@ def report(figures: Figures, data: str) -> Report:
             if each.role == "champion"
         ),
         data=data,
+        releases=tuple(
+            {
+                "kind": each.kind,
+                "version": each.version,
+                "cause": each.cause,
+                "event_time": None if each.event_time is None else each.event_time.isoformat(),
+            }
+            for each in figures.told
+        ),
+        days=tuple(
+            {"day": each.day.isoformat(), "count": each.errors.count, "rmse": each.errors.rmse}
+            for each in figures.days
+        ),
     )
 
 

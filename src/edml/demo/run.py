@@ -12,6 +12,7 @@ from edml.demo.performance import perform
 from edml.demo.plan import APPLICATION, Plan
 from edml.demo.report import Report
 from edml.demo.screen import Topics
+from edml.demo.stages import DRIFT_NAMES, NAMES
 from edml.demo.story import Story, View
 from edml.demo.view import view_of
 from edml.errors import EdmlError
@@ -24,7 +25,7 @@ class LeftRunningError(EdmlError):
 
 def run(plan: Plan, home: Home, *, plain: bool) -> Report:
     """Give back what the demo came to. Raises `signals.StoppedError` when it is asked to end."""
-    story = Story(_topics(), plan.shown_data)
+    story = Story(_topics(), plan.shown_data, stages=DRIFT_NAMES if plan.drift else NAMES)
     with home.held(), signals.raised():
         try:
             return _performed(plan, home, story, plain=plain)

@@ -3,10 +3,11 @@
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import date
 from typing import Any, Final
 
-from edml.demo.figures import Errors, Served
-from edml.scoring.records import SCORE_KEY
+from edml.demo.figures import Day, Errors, Served
+from edml.scoring.records import SCORE_KEY, WINDOW
 
 TREND_ROWS: Final = 1000
 """A point of a trend is the RMSE of so many predictions, those scored last."""
@@ -41,6 +42,7 @@ class Scores:
         self._errors: dict[Pair, Errors] = {}
         self._predictions: dict[Pair, int] = {}
         self._trends: dict[Pair, _Trend] = {}
+        self._days: dict[date, Errors] = {}
 
     def predicted(self, version: str, role: str) -> None:
         """A version has predicted an event in a role."""
@@ -61,6 +63,14 @@ class Scores:
             before = self._windows.get(key, Errors())
             self._errors[pair] = self._errors.get(pair, Errors()) - before + errors
             self._windows[key] = errors
+            if record["role"] == "champion":
+                day = record[WINDOW].date()
+                self._days[day] = self._days.get(day, Errors()) - before + errors
+
+    @property
+    def days(self) -> tuple[Day, ...]:
+        """The errors of the answers by the day of their event."""
+        return tuple(Day(day, self._days[day]) for day in sorted(self._days))
 
     @property
     def served(self) -> tuple[Served, ...]:

@@ -9,7 +9,7 @@ from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderR
 from rich.table import Table
 from rich.text import Text
 
-from edml.demo.figures import Figures, Happening, Latency, Sample, Served
+from edml.demo.figures import Errors, Figures, Happening, Latency, Sample, Served
 from edml.demo.stages import Mark, Stage, Stages
 
 WIDE: Final = 104
@@ -32,10 +32,19 @@ KIND_STYLES: Final = {
     "published": "cyan",
     "loaded": "cyan",
     "refused": "bold red",
+    "alarmed": "bold red",
+    "rejected": "red",
+    "failed": "red",
+    "retrained": "cyan",
+    "challenging": "yellow",
+    "rolled_back": "bold red",
     "dead letter": "red",
 }
 BLOCKS: Final = "▁▂▃▄▅▆▇█"
 POINTS: Final = 30
+COURSE: Final = "RMSE by day  "
+COURSE_MARKS: Final = {"alarmed": "alarm", "challenging": "tried", "promoted": "promoted"}
+FEWEST_DAYS: Final = 2
 RATE_POINTS: Final = 8
 ROWS_OF_FRAME: Final = 12
 """The rows that are always there: title, stages, notes, figures, headings, and what parts them."""
@@ -66,11 +75,13 @@ class Screen:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Lay the moment out for a terminal of this size."""
         wide = options.max_width >= WIDE
-        yield Group(*self._rows(wide=wide, height=options.height or console.height))
+        height = options.height or console.height
+        yield Group(*self._rows(wide=wide, width=options.max_width, height=height))
 
-    def _rows(self, *, wide: bool, height: int) -> list[RenderableType]:
+    def _rows(self, *, wide: bool, width: int, height: int) -> list[RenderableType]:
         versions = self.figures.served
-        left = max(height - ROWS_OF_FRAME - max(1, len(versions)), 4)
+        course = _course(self.figures, self.topics, width) if "alarm" in self.stages.by_name else []
+        left = max(height - ROWS_OF_FRAME - len(course) - max(1, len(versions)), 4)
         # What happens is the story, so it gets the larger part; samples are only for the eye.
         happenings = self.figures.happenings[-(left - left // 3) :]
         samples = _chosen(self.figures.samples, left // 3)
@@ -81,6 +92,7 @@ class Screen:
             Text(),
             _figure_table(self.figures, self.topics, wide=wide),
             Text(),
+            *(course if len(self.figures.days) >= FEWEST_DAYS else []),
         ]
         if not versions:
             return [*rows, *_what_to_expect(self.topics)]
@@ -146,6 +158,36 @@ def _figure_table(figures: Figures, topics: Topics, *, wide: bool) -> Table:
     table.add_row(*(Text(number, "bold cyan") for number, _ in cells))
     table.add_row(*(Text(label, "dim") for _, label in cells))
     return table
+
+
+def _course(figures: Figures, topics: Topics, width: int) -> list[Text]:
+    """The answers' RMSE by day of event, and below it when what happened; and an empty line."""
+    room = width - len(COURSE) - 12
+    days = [each for each in figures.days if each.errors.rmse is not None]
+    each_point = max(1, -(-len(days) // room))
+    groups = [days[at : at + each_point] for at in range(0, len(days), each_point)]
+    values = [sum((day.errors for day in group), Errors()).rmse or 0.0 for group in groups]
+    marks = Text(" " * len(COURSE), no_wrap=True, overflow="ellipsis")
+    for told in figures.told:
+        if told.kind not in COURSE_MARKS or told.event_time is None:
+            continue
+        at = sum(group[0].day <= told.event_time.date() for group in groups) - 1
+        if len(COURSE) + at < len(marks.plain):
+            continue  # there is no room beside what happened before
+        said = f"↑{COURSE_MARKS[told.kind]} {told.event_time:%d %b} "
+        marks.append(" " * (len(COURSE) + at - len(marks.plain)))
+        marks.append(said, KIND_STYLES.get(told.kind, ""))
+    return [
+        Text.assemble(
+            (COURSE, "dim"),
+            (sparkline(values, [0.0, *values]), "bold cyan"),
+            (f" {_number(values[-1] if values else None)} {topics.unit}", "dim"),
+            no_wrap=True,
+            overflow="ellipsis",
+        ),
+        marks,
+        Text(),
+    ]
 
 
 def _version_table(figures: Figures, topics: Topics, *, wide: bool) -> Table:

@@ -57,13 +57,13 @@ class Stagehand:
         self.needed.remove(child)
         self.children.stop(child)
 
-    def wait(self, until: Callable[[], bool], what: str) -> None:
+    def wait(self, until: Callable[[], bool], what: str, *, patience_s: float = STALLED_S) -> None:
         """Wait for something that must come while all that is needed for it runs."""
-        seen, deadline = self.figures.counts, time.monotonic() + STALLED_S
+        seen, deadline = self.figures.counts, time.monotonic() + patience_s
         while not until():
             self.pulse()
             if self.figures.counts != seen:
-                seen, deadline = self.figures.counts, time.monotonic() + STALLED_S
+                seen, deadline = self.figures.counts, time.monotonic() + patience_s
             if time.monotonic() > deadline:
                 raise StalledError(
                     f"nothing happens any more: the demo waits for {what}",

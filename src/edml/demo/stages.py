@@ -1,12 +1,18 @@
 """The demo's stages: what is done, what is under way, what is to come. Time is a parameter."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final
 
 NAMES: Final = ("log", "data", "train", "publish", "serve", "replay", "retrain", "swap")
 """The stages in the order in which they begin; ``retrain`` goes on while ``replay`` does."""
+
+DRIFT_NAMES: Final = (
+    *("log", "data", "train", "publish", "serve", "replay"),
+    *("alarm", "retrain", "shadow", "promote"),
+)
+"""Those of a city that changes: what begins after ``replay`` is nobody's doing but the loop's."""
 
 
 class Mark(Enum):
@@ -44,9 +50,9 @@ class Stages:
     by_name: Mapping[str, Stage]
 
     @classmethod
-    def to_come(cls) -> "Stages":
+    def to_come(cls, names: Sequence[str] = NAMES) -> "Stages":
         """Nothing has begun."""
-        return cls({name: Stage(name) for name in NAMES})
+        return cls({name: Stage(name) for name in names})
 
     def began(self, name: str, now_s: float, note: str) -> "Stages":
         """A stage is under way."""

@@ -1,22 +1,27 @@
 """What the demo has to tell at any moment; a view shows it."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
 from edml.demo.figures import Figures
 from edml.demo.screen import Screen, Topics
-from edml.demo.stages import Stages
+from edml.demo.stages import NAMES, Stages
 
 
 class Story:
     """The stages, and where the figures are from."""
 
     def __init__(
-        self, topics: Topics, data: str, clock: Callable[[], float] = time.monotonic
+        self,
+        topics: Topics,
+        data: str,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        stages: Sequence[str] = NAMES,
     ) -> None:
-        self.stages = Stages.to_come()
+        self.stages = Stages.to_come(stages)
         self.figures: Callable[[], Figures] = Figures
         self.topics = topics
         self.changed: Callable[[], None] = lambda: None

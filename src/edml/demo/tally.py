@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from edml.demo.answers import Answers
-from edml.demo.figures import Figures, Happening, Sample
+from edml.demo.figures import Figures, Happening, Sample, Told
 from edml.demo.rate import Rate
 from edml.demo.scores import Scores
 from edml.models.records import Release
@@ -30,6 +30,7 @@ class Tally:
         self._scored = 0
         self._dead_letters = 0
         self._champion: str | None = None
+        self._told: list[Told] = []
         self._loaded: frozenset[str] = frozenset()
         self._event_time: datetime | None = None
         self._samples: OrderedDict[str, Sample] = OrderedDict()
@@ -73,10 +74,11 @@ class Tally:
 
     def release(self, release: Release) -> None:
         """Something that happened to a model."""
-        if release.kind == "promoted":
+        if release.kind in {"promoted", "rolled_back"}:
             self._champion = release.version
         if release.kind == "loaded":
             self._loaded |= {release.version}
+        self._told.append(Told(release.kind, release.version, release.cause, self._event_time))
         text = release.version + (f" ({release.cause})" if release.cause else "")
         self.happened(Happening(release.at, release.kind, text))
 
@@ -104,6 +106,8 @@ class Tally:
             samples=tuple(self._samples.values()),
             happenings=tuple(self._happenings),
             event_time=self._event_time,
+            told=tuple(self._told),
+            days=self._scores.days,
         )
 
     def _remember(self, sample: Sample) -> None:
