@@ -2,7 +2,7 @@
 
 import getpass
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -118,7 +118,7 @@ def compare(first: str, second: str, app: str | None, *, as_json: bool) -> None:
     out.print(what)
     right = ("first", "second", "difference")
     errors = table("on the hold-out", *right, right=right, title=f"Errors in {unit}")
-    for name in sorted(metrics, key=_metric_order):
+    for name in _for_people(metrics):
         values = [each.metadata.metrics.get(name) for each in pair]
         errors.add_row(_metric_name(name), *map(number, values), _difference(*values))
     out.print(errors)
@@ -341,7 +341,7 @@ def _signature_table(model: "Model") -> Any:
 
 def _metrics_table(model: "Model") -> Any:
     made = table("on the hold-out", "value", right=("value",))
-    for name in sorted(model.metadata.metrics, key=_metric_order):
+    for name in _for_people(model.metadata.metrics):
         made.add_row(_metric_name(name), number(model.metadata.metrics[name]))
     return made
 
@@ -353,6 +353,12 @@ def _self_test_table(model: "Model") -> Any:
         made.add_row(name, ", ".join(f"{key} {value}" for key, value in json.loads(text).items()))
     made.add_row("prediction", number(row.prediction))
     return made
+
+
+def _for_people(metrics: Iterable[str]) -> list[str]:
+    """The metrics in order, but for those that are there for the monitor to compare with."""
+    shown = (name for name in metrics if not name.startswith(("season.", "block.")))
+    return sorted(shown, key=_metric_order)
 
 
 def _metric_order(name: str) -> tuple[int, str]:

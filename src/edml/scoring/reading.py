@@ -1,6 +1,7 @@
 """What scores say: windows added up over the partitions, and the errors of each version."""
 
-from typing import Final
+from datetime import datetime
+from typing import Final, cast
 
 import polars as pl
 
@@ -63,22 +64,25 @@ def summary(windows: pl.DataFrame, *by: str, complete_only: bool = True) -> pl.D
     ).sort(keys)
 
 
+def reached(scores: pl.DataFrame, partitions: int) -> datetime | None:
+    """How far in event time all partitions are: None while one has told nothing yet."""
+    watermarks = scores.group_by(records.SOURCE).agg(pl.col("watermark").max())["watermark"]
+    # A partition that has told nothing may still hold anything.
+    return cast(datetime, watermarks.min()) if len(watermarks) >= partitions else None
+
+
 _COUNTED_BY_EVENT: Final = tuple(each for each in COUNTED if each not in {"outcomes", "matched"})
 
 
 def _summed(scores: pl.DataFrame, partitions: int) -> pl.DataFrame:
     """The newest record of each key, added up over the partitions, progress left out."""
     newest = scores.unique(subset=records.SCORE_KEY, keep="last", maintain_order=True)
-    watermarks = newest.group_by(records.SOURCE).agg(pl.col("watermark").max())
-    # A partition that has told nothing yet may still hold anything.
-    reached = watermarks["watermark"].min() if watermarks.height >= partitions else None
+    watermark = pl.lit(reached(scores, partitions), _INSTANT)
     return (
         newest.filter(pl.col(records.WINDOW) != records.PROGRESS)
         .group_by(*KIND, records.WINDOW)
         .agg(pl.col(*COUNTED, *SUMMED).sum(), pl.col("complete_at").first())
-        .with_columns(
-            complete=(pl.col("complete_at") <= pl.lit(reached, _INSTANT)).fill_null(value=False)
-        )
+        .with_columns(complete=(pl.col("complete_at") <= watermark).fill_null(value=False))
     )
 
 

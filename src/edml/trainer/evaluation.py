@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from edml.application import Application
 from edml.trainer.dataset import Examples, hours
+from edml.trainer.season import HeldOut
 
 Numbers = NDArray[np.float64]
 
@@ -37,16 +38,20 @@ class Score:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A model on the rows held out: as a whole, by segment, by hour, and beside its baselines."""
+    """A model on the rows held out: as a whole, by segment, by hour, and beside its baselines.
+
+    ``season`` is what its errors are compared with once it is live; see `edml.trainer.season`.
+    """
 
     whole: Score
     baselines: Mapping[str, Score]
     segments: Mapping[str, Score]
     hours: Mapping[str, Score]
+    season: Mapping[str, float]
 
     def metrics(self) -> dict[str, float]:
         """All figures by name: ``rmse``, ``baseline.mean.rmse``, ``segment.Queens.bias``, …."""
-        return self.whole.named() | dict(self._parts())
+        return self.whole.named() | dict(self._parts()) | dict(self.season)
 
     def _parts(self) -> Iterator[tuple[str, float]]:
         parts = {"baseline": self.baselines, "segment": self.segments, "hour": self.hours}
@@ -62,11 +67,19 @@ def evaluate(
     baselines: Mapping[str, Numbers],
 ) -> Evaluation:
     """Compare a model's and its baselines' predictions with what came true."""
+    season = HeldOut.of(
+        tested.events[application.event.time],
+        tested.features[application.segment],
+        predictions - tested.labels,
+        application.clip,
+        application.policy.block,
+    )
     return Evaluation(
         whole=score(tested.labels, predictions),
         baselines={name: score(tested.labels, each) for name, each in baselines.items()},
         segments=_by(tested.features[application.segment], tested.labels, predictions),
         hours=_by(hours(application, tested.events), tested.labels, predictions),
+        season=season.metrics(),
     )
 
 
