@@ -87,7 +87,7 @@ def test_what_cannot_be_played_is_explained(city: City, terminal: Terminal) -> N
     """No model, a version that there is not, a span without events, a folder that holds none."""
     assert "--as-of live" in terminal("backtest").err
     nobody = terminal("backtest", "--model", "1a2b3c4")
-    assert (nobody.code, "does not exist" in nobody.err) == (2, True)
+    assert (nobody.code, "does not exist" in nobody.err) == (1, True)
     city.publish(V1)
     unknown = terminal("backtest", "--model", "9f9f9f9")
     assert (unknown.code, "no version is called" in unknown.err) == (2, True)

@@ -11,6 +11,7 @@ import click
 
 from edml.cli.dates import Moment
 from edml.cli.options import application_option, json_option
+from edml.cli.pages import write_page
 from edml.cli.tables import console, is_wide, minute, number, print_json, table
 from edml.errors import DataError, UsageError
 
@@ -65,6 +66,11 @@ Example:
     type=click.Path(path_type=Path, exists=True, file_okay=False),
     help="A folder of past events instead of the log.",
 )
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write a page with plots, too: one HTML file that needs nothing else.",
+)
 @application_option
 @click.option("--threads", type=click.IntRange(1), default=2, show_default=True)
 @json_option
@@ -79,6 +85,7 @@ def command(
     as_of: Literal["live"] | None,
     tolerance: float,
     data: Path | None,
+    output: Path | None,
     app: str | None,
     threads: int,
     as_json: bool,
@@ -93,12 +100,15 @@ def command(
     the recorded prediction names it. The exit code is 1 when a prediction comes out differently.
     """
     from edml.backtesting.document import document
+    from edml.reports.backtest import backtest_page
 
     asked = Asked(name, tuple(others), start, end, as_of, data, threads)
     asked.check()
     with _cluster(asked, app) as cluster:
         result = _result(cluster, asked)
         found = document(cluster.application, result, tolerance)
+    if output is not None:
+        write_page(output, backtest_page(found, datetime.now(UTC)))
     if as_json:
         print_json(found)
     else:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edml.cli.models import version_named
-from edml.errors import UsageError
+from edml.errors import TopicError
 
 if TYPE_CHECKING:
     from edml.application import Application
@@ -32,14 +32,14 @@ def artefact_at(name: str) -> "Artefact | None":
 def published_models(cluster: "Cluster") -> "Iterator[ModelsTable]":
     """The published models of an application, read to the end; nothing is written.
 
-    Raises `UsageError` when the topic of models does not exist.
+    Raises `TopicError` when the topic of models does not exist.
     """
     from edml.kafka.spans import topic_names
 
     if cluster.control.models not in topic_names(cluster.settings.client()):
-        raise UsageError(
-            f"no model is published for {cluster.application.name}: the topic "
-            f"{cluster.control.models} does not exist",
+        raise TopicError(
+            f"no model is published for {cluster.application.name}: the topic does not exist",
+            where=cluster.control.models,
             todo="publish one with `edml publish`, or name the folder of an artefact",
         )
     with closing(cluster.models()) as models:

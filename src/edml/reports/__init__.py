@@ -1,0 +1,1 @@
+"""Reports: figures become one HTML page that needs nothing else, with plots as SVG."""
