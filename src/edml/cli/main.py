@@ -28,6 +28,7 @@ COMMANDS: Final = {
     "score": "Join predictions with what really happened.",
     "scores": "Show the error of each model, as scored so far.",
     "explain": "Tell where one prediction came from, and what became of it.",
+    "report": "Write a page about the models: errors, drift, decisions.",
     "query": "Ask the topics in SQL.",
     "dead-letters": "List, show and redrive the records that could not be used.",
 }

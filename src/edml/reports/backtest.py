@@ -112,7 +112,8 @@ def _figures(document: Mapping[str, Any], names: Mapping[str, str]) -> Iterator[
     for what, title in (("rmse", "RMSE"), ("bias", "Bias")):
         yield lines(
             f"{title} by {every}",
-            "By the time of the event. Live is whichever version was champion.",
+            "By the time of the event, in UTC."
+            + (" Live is whichever version was champion." if LIVE_SERIES in there else ""),
             unit,
             [
                 Line(

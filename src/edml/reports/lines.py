@@ -14,6 +14,9 @@ MOST_DOTS: Final = 80
 GROUND: Final = "ground"
 _STYLES: Final = 6
 
+SIGNS: Final = {"alarm": "▲", "promotion": "●", "roll_back": "◀"}
+"""What marks are told apart by beside their colours."""
+
 _LOW, _HIGH = 0.02, 0.98
 _ROBUST: Final = 4.0
 
@@ -97,15 +100,13 @@ def _plot(
     scale, ticks = Scale.around(low, high, size[1] - 26, 30)
     labels = [plain(each) for each in ticks]
     frame = Frame.of(size, labels, top=30)
-    first, last = min(times_of), max(times_of)
-    times = spanned(frame, first, last)
-    within = [each for each in marks if first <= each.at <= last]
+    times = spanned(frame, min(times_of), max(times_of))
     shapes = [
         *_awaited(frame, times, series),
         *frame.across(scale, ticks, labels),
         *frame.times(times),
         Text(0, 14, unit, "axis"),
-        *_marks(frame, times, within),
+        *marked(marks, times, top=frame.top - 4, bottom=frame.bottom),
     ]
     for each in series:
         shapes += _line(each, times, _clamped(scale))
@@ -134,12 +135,20 @@ def _awaited(frame: Frame, times: Times, series: Sequence[Line]) -> Iterator[Sha
         yield Rect(x, frame.top, frame.right - x, frame.bottom - frame.top, "awaited", title)
 
 
-def _marks(frame: Frame, times: Times, marks: Sequence[Mark]) -> Iterator[Shape]:
+def marked(marks: Sequence[Mark], times: Times, *, top: float, bottom: float) -> Iterator[Shape]:
+    """Each mark within the times: a line down, and its sign above it."""
     for each in marks:
-        x = times(each.at)
-        title = f"{each.label}, {each.at:%Y-%m-%d %H:%M}"
-        yield Rule(x, frame.top - 4, x, frame.bottom, f"mark {each.kind}", title)
-        yield Dot(x, frame.top - 8, f"mark {each.kind}", title, radius=4.5)
+        if times.first <= each.at <= times.last:
+            x = times(each.at)
+            title = f"{each.label}, {each.at:%Y-%m-%d %H:%M}"
+            yield Rule(x, top, x, bottom, f"mark {each.kind}", title)
+            yield Text(x, top - 3, SIGNS[each.kind], f"mark {each.kind}", "middle")
+
+
+def mark_keys(marks: Sequence[Mark]) -> Iterator[Key]:
+    """The legend of marks."""
+    for kind in dict.fromkeys(each.kind for each in marks):
+        yield Key(kind.replace("_", "-"), f"mark {kind}", SIGNS[kind])
 
 
 def _line(line: Line, times: Times, scale: Callable[[float], float]) -> Iterator[Shape]:
@@ -150,7 +159,8 @@ def _line(line: Line, times: Times, scale: Callable[[float], float]) -> Iterator
     if len(line.points) <= MOST_DOTS and line.style != GROUND:
         for each in line.points:
             told = "" if each.complete else ", not complete"
-            title = f"{line.label}, {each.at:%Y-%m-%d %H:%M}: {each.value:,.3f}{told}"
+            when = f"{each.at:%Y-%m-%d %H:%M}"
+            title = f"{line.label}, {when}: {each.value:,.3f} of {each.count:,}{told}"
             kind = "dot" if each.complete else "dot open"
             yield Dot(times(each.at), scale(each.value), f"{line.style} {kind}", title, radius=2.6)
 
@@ -168,8 +178,7 @@ def _keys(series: Sequence[Line], marks: Sequence[Mark]) -> Iterator[Key]:
         yield Key(each.label, f"{each.style} line")
     if any(not point.complete for each in series for point in each.points):
         yield Key("outcomes still awaited", "awaited")
-    for kind in dict.fromkeys(each.kind for each in marks):
-        yield Key(kind.replace("_", "-"), f"mark {kind}")
+    yield from mark_keys(marks)
 
 
 def _table(series: Sequence[Line], marks: Sequence[Mark]) -> Table:

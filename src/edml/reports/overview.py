@@ -111,7 +111,9 @@ def _tiles(application: Application, known: Known) -> Iterator[Tile]:
         rmse, bias = recent
         yield Tile("RMSE, last week", f"{number(rmse)}", about)
         yield Tile("bias, last week", signed(bias), application.outcome.unit)
-    yield Tile("challenger", known.roles.challenger or "none", "served in the shadow")
+    challenger = known.roles.challenger
+    if challenger is not None:
+        yield Tile("challenger", short_names([challenger])[challenger], "served in the shadow")
     counts = {
         kind: sum(each.kind == kind for each in known.releases)
         for kind in ("alarmed", "promoted", "rolled_back")

@@ -76,10 +76,11 @@ Shape = Text | Rule | Rect | Dot | Path
 
 @dataclass(frozen=True)
 class Key:
-    """One line of a legend: the style that it explains."""
+    """One line of a legend: the style that it explains, or the sign."""
 
     label: str
     style: str
+    sign: str = ""
 
 
 @dataclass(frozen=True)

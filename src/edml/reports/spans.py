@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from edml.reports.frame import NARROW, WIDE, Frame, spanned
-from edml.reports.lines import Mark, nothing
-from edml.reports.shapes import Dot, Figure, Key, Plot, Rect, Rule, Shape, Table, Text
+from edml.reports.lines import Mark, mark_keys, marked, nothing
+from edml.reports.shapes import Figure, Key, Plot, Rect, Shape, Table, Text
 
 _ROW = 26.0
 _LEAST = 2.0
@@ -45,7 +45,10 @@ def spans(title: str, about: str, reigns: Sequence[Reign], marks: Sequence[Mark]
                 for each in reigns
             ),
         ),
-        keys=tuple(Key(role, f"role {role}") for role in dict.fromkeys(r.role for r in reigns)),
+        keys=(
+            *(Key(role, f"role {role}") for role in dict.fromkeys(each.role for each in reigns)),
+            *mark_keys(marks),
+        ),
     )
 
 
@@ -69,11 +72,5 @@ def _plot(width: float, reigns: Sequence[Reign], marks: Sequence[Mark]) -> Plot:
             shapes.append(
                 Rect(x, y + lane[0], max(end - x, _LEAST), lane[1], f"role {each.role}", title)
             )
-    for mark in marks:
-        if times.first <= mark.at <= times.last:
-            x, told = times(mark.at), f"{mark.label}, {mark.at:%Y-%m-%d %H:%M}"
-            shapes += [
-                Rule(x, frame.top, x, frame.bottom, f"mark {mark.kind}", told),
-                Dot(x, frame.top - 6, f"mark {mark.kind}", told, radius=4.5),
-            ]
+    shapes += marked(marks, times, top=frame.top - 2, bottom=frame.bottom)
     return Plot(width, height, tuple(shapes))
