@@ -44,7 +44,7 @@ def counted(scores: pl.DataFrame, application: Application, partitions: int) -> 
     """
     newest = scores.unique(subset=records.SCORE_KEY, keep="last", maintain_order=True)
     watermark = reached(newest, partitions)
-    block_end = _block(application) + pl.lit(application.policy.block)
+    block_end = block_of(application) + pl.lit(application.policy.block)
     windows = (
         newest.filter(
             (pl.col(served.VERSION) != "")
@@ -99,7 +99,7 @@ def blocks(
         for version, baseline in sorted(baselines.items())
     ]
     every = pl.concat(parts) if parts else _no_expectations(windows)
-    every = every.with_columns(_block(application).alias(START))
+    every = every.with_columns(block_of(application).alias(START))
     keys = (served.VERSION, served.SEGMENT, START)
     whole = every.with_columns(pl.lit(WHOLE).alias(served.SEGMENT))
     return (
@@ -141,13 +141,13 @@ def paired(
     return (
         ours.join(theirs, on=keys, how="inner")
         .sort(keys)
-        .group_by(_block(application).alias(START), maintain_order=True)
+        .group_by(block_of(application).alias(START), maintain_order=True)
         .agg(pl.col("count", *sums).sum())
         .sort(START)
     )
 
 
-def _block(application: Application) -> pl.Expr:
+def block_of(application: Application) -> pl.Expr:
     """The start of the block in which a window lies."""
     length = application.policy.block // timedelta(microseconds=1)
     return (pl.col(records.WINDOW).dt.epoch("us") // length * length).cast(_INSTANT)

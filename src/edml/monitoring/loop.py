@@ -158,7 +158,7 @@ def _too_far(
 
     It stays on trial for as long as trials last: till then, a person can promote it.
     """
-    if finding.end - finding.start < situation.policy.trial[1]:
+    if situation.now < finding.start + situation.policy.trial[1]:
         return None
     cause = (
         f"its mean prediction is {finding.change:+.0%} from the champion's: "
