@@ -16,7 +16,7 @@ from typing import Any
 
 import click
 
-from bench.circumstances import circumstances
+from bench.circumstances import circumstances, now
 from bench.growth import growth
 from bench.latency import latencies
 from bench.peers.peer import ROOT
@@ -50,7 +50,10 @@ JARS = Path(os.environ.get("EDML_JARS", ROOT / ".edml" / "jars"))
 @click.command()
 @click.option("--quick", is_flag=True, help="The main ratios, in some three minutes.")
 @click.option(
-    "--only", multiple=True, type=click.Choice(list(EXPERIMENTS)), help="Only this; or these."
+    "--only",
+    multiple=True,
+    type=click.Choice(list(EXPERIMENTS)),
+    help="Only this, or these; other figures stay as the run before has left them.",
 )
 @click.option("--peer", "peers", multiple=True, metavar="NAME", help="Compare with this one alone.")
 @click.option("--rounds", type=click.IntRange(1), help="How often everything is measured.")
@@ -80,7 +83,7 @@ def main(  # noqa: PLR0913  one parameter an option
     folder = BUILD / "bench"
     folder.mkdir(parents=True, exist_ok=True)
     install(JARS, Silence())
-    measured: dict[str, Any] = {"circumstances": circumstances(plan), "took_s": {}}
+    measured: dict[str, Any] = {**(_kept() if only else {}), "circumstances": circumstances(plan)}
     try:
         with (
             alone(folder),
@@ -91,7 +94,8 @@ def main(  # noqa: PLR0913  one parameter an option
                     began_s = time.perf_counter()
                     print(name, flush=True)
                     measured[name] = experiment(set_up)
-                    measured["took_s"][name] = time.perf_counter() - began_s
+                    took_s = round(time.perf_counter() - began_s, 1)
+                    measured.setdefault("taken", {})[name] = {"at": now(), "took_s": took_s}
                     _write(measured)
     except EdmlError as error:
         print(error, file=sys.stderr)
@@ -129,6 +133,12 @@ def _drawn() -> list[str]:
         check=True,
     )
     return done.stdout.split()
+
+
+def _kept() -> dict[str, Any]:
+    """What the run before has measured: what is measured again takes its place."""
+    written = BUILD / "bench.json"
+    return dict(json.loads(written.read_text(encoding="utf-8"))) if written.is_file() else {}
 
 
 def _write(measured: Mapping[str, Any]) -> None:

@@ -16,7 +16,7 @@ from bench.plan import Plan
 def circumstances(plan: Plan) -> dict[str, Any]:
     """What a reader must know to judge the figures."""
     return {
-        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "at": now(),
         "cores": os.cpu_count(),
         "memory_gb": round(psutil.virtual_memory().total / 2**30, 1),
         "load_before": os.getloadavg()[0],
@@ -26,3 +26,8 @@ def circumstances(plan: Plan) -> dict[str, Any]:
         "confluent_kafka": version("confluent-kafka"),
         "plan": asdict(plan),
     }
+
+
+def now() -> str:
+    """The time of day, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")

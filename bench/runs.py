@@ -4,14 +4,16 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from statistics import median
-from typing import Any
+from typing import Any, TypeVar
 
 from bench.measure import advances, ratios, spread, steady
+from bench.peers.edml import Edml
 from bench.peers.peer import Guarantee, Peer, Work
 from bench.processes import rss_mb, running
 from bench.scene import Scene
 from bench.verify import Verified, WrongOutputError
 from bench.watch import watch
+from edml.errors import EdmlError
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,9 @@ class Run:
     others_cores: float
 
 
+T = TypeVar("T")
+TRIES = 2
+
 MIDDLES = ("cpu_us", "broker_cpu_us", "rss_mb", "startup_s", "seconds", "others_cores")
 """Of these the median of the rounds is told."""
 
@@ -46,11 +51,18 @@ Verify = Callable[[Peer, Mapping[int, int]], Verified]
 def rounds(
     scene: Scene, peers: Sequence[Peer], guarantee: Guarantee, backlog: str, check: Verify
 ) -> Runs:
-    """Every peer once a round, in turn, so that what slows the machine slows them all."""
+    """Every peer once a round, in turn, so that what slows the machine slows them all.
+
+    A peer that fails twice in a row is told of and left out, with what it has done before; edml
+    itself must not fail.
+    """
     found: dict[str, list[Run]] = {each.name: [] for each in peers}
     for number in range(scene.plan.rounds):
-        for peer in peers:
-            done = run(scene, peer, guarantee, backlog, check)
+        for peer in [each for each in peers if each.name in found]:
+            done = tried(lambda: run(scene, peer, guarantee, backlog, check), peer)  # noqa: B023
+            if done is None:
+                del found[peer.name]
+                continue
             found[peer.name].append(done)
             print(
                 f"  {guarantee:<13} {peer.name:<18} round {number + 1}: "
@@ -61,6 +73,18 @@ def rounds(
                 flush=True,
             )
     return found
+
+
+def tried(measure: Callable[[], T], peer: Peer) -> T | None:
+    """What a peer shows; None when it fails twice. Raises when edml itself fails."""
+    if isinstance(peer, Edml):
+        return measure()
+    for _ in range(TRIES):
+        try:
+            return measure()
+        except EdmlError as error:
+            print(f"  {peer.name} fails: {error}", flush=True)
+    return None
 
 
 def run(scene: Scene, peer: Peer, guarantee: Guarantee, backlog: str, check: Verify) -> Run:
