@@ -178,13 +178,18 @@ class Sink:
             }
         )
         self._burial = Burial(self._producer, dead_letters, self._delivered)
-        if self._transactional:
-            self._begin()
+        # It takes half a second, in which the group can give us our place. Whatever the one before
+        # commits meanwhile, the group refuses: its place is ours (KIP-345, KIP-447).
+        self._begun = self._thread.submit(self._begin)
 
     def commit(
         self, reading: KafkaReading, outputs: Outputs, places: Mapping[TopicPartition, Committed]
     ) -> InFlight:
-        """Begin a commit; the one before must be over."""
+        """Begin a commit; the one before must be over.
+
+        Raises `LogError` when no transaction can be begun.
+        """
+        self._begun.result()
         future = self._thread.submit(lambda: self._commit(reading, outputs, places))
         self._last = InFlight(future, self._instance, self._within_s)
         return self._last
@@ -201,6 +206,8 @@ class Sink:
 
     def _begin(self) -> None:
         """Fence whoever had this name before, and have its transaction ended."""
+        if not self._transactional:
+            return
         try:
             self._persist(self._producer.init_transactions, INIT_S)
         except ck.KafkaException as error:
