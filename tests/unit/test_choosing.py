@@ -146,6 +146,17 @@ def test_the_winner_is_fitted_again_on_everything_that_its_recipe_uses() -> None
     assert last.rows == pytest.approx(7 * 200, abs=1)
 
 
+def test_the_hold_out_is_what_chose_and_admitted() -> None:
+    """The model that was tried has not seen it, and predicts it: the last one has learnt it."""
+    learner = MeanLearner()
+    found = choosing(learner, recipes=[Recipe(window=7 * DAY)]).choose(examples(change=10))
+    assert found.held_back is not None
+    assert found.predictions is not None
+    assert found.held_back.rows == len(found.predictions) == pytest.approx(500, abs=1)
+    learnt = learner.seen[-2].events["handed_over_at"]
+    assert not learnt.is_in(found.held_back.events["handed_over_at"].implode()).any()
+
+
 def test_each_row_has_one_use() -> None:
     """The rows that choose and those that admit are disjoint, and neither is learnt from."""
     ages = np.arange(0, 40, 0.01)

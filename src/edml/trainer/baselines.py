@@ -86,16 +86,11 @@ class LightGbm:
         os.environ.setdefault("OMP_WAIT_POLICY", "passive")
         import lightgbm
 
-        columns = self.application.columns.items()
         dataset = lightgbm.Dataset(
-            self._matrix(learned),
+            matrix(self.application, learned),
             learned.labels,
-            feature_name=[name for name, _ in columns],
-            categorical_feature=[
-                name
-                for name, column in columns
-                if isinstance(column, Category) and not _ordinal(column)
-            ],
+            feature_name=list(self.application.columns),
+            categorical_feature=unordered(self.application),
         )
         stop = lightgbm.early_stopping(_PATIENCE, verbose=False)
 
@@ -106,17 +101,29 @@ class LightGbm:
             {**PARAMETERS, "seed": self.seed, "num_threads": self.threads},
             dataset,
             _ROUNDS,
-            valid_sets=[dataset.create_valid(self._matrix(held_back), held_back.labels)],
+            valid_sets=[
+                dataset.create_valid(matrix(self.application, held_back), held_back.labels)
+            ],
             callbacks=[stop, told],
         )
-        return np.asarray(booster.predict(self._matrix(tested)), dtype=np.float64)
+        return np.asarray(booster.predict(matrix(self.application, tested)), dtype=np.float64)
 
-    def _matrix(self, examples: Examples) -> NDArray[np.float64]:
-        """The columns as numbers, side by side; what a vocabulary does not know is missing."""
-        return examples.features.select(
-            _places(column) if isinstance(column, Category) else pl.col(name).cast(pl.Float64)
-            for name, column in self.application.columns.items()
-        ).to_numpy()
+
+def matrix(application: Application, examples: Examples) -> Numbers:
+    """The columns as numbers, side by side; what a vocabulary does not know is missing."""
+    return examples.features.select(
+        _places(column) if isinstance(column, Category) else pl.col(name).cast(pl.Float64)
+        for name, column in application.columns.items()
+    ).to_numpy()
+
+
+def unordered(application: Application) -> list[str]:
+    """The columns whose numbers only name a category: there is no scale to split."""
+    return [
+        name
+        for name, column in application.columns.items()
+        if isinstance(column, Category) and not _ordinal(column)
+    ]
 
 
 def _places(category: Category) -> pl.Expr:

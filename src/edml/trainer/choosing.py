@@ -140,10 +140,16 @@ class Choice:
 
 @dataclass(frozen=True)
 class Chosen(Generic[M]):
-    """The choice, and the model that was fitted by it on everything; None when none is admitted."""
+    """The choice, and the model that was fitted by it on everything; None when none is admitted.
+
+    ``held_back`` are the rows that chose and admitted, and ``predictions`` what the model that was
+    tried, which has not seen them, has predicted for them: the hold-out of whoever is admitted.
+    """
 
     choice: Choice
-    model: M | None
+    model: M | None = None
+    held_back: Examples | None = None
+    predictions: Numbers | None = None
 
 
 @dataclass(frozen=True)
@@ -192,13 +198,15 @@ class Choosing(Generic[M]):
         examples = examples.where(self._column(examples, known(self.application, self.as_of)))
         ages_days = self._ages_days(examples)
         turns = parts(ages_days, self._looked_days, self._block_days)
-        choice, model = self._tried(examples, ages_days, turns)
-        if model is not None:
-            choice = self._compared(choice, model, examples, ages_days, turns.admit)
-        if choice.chosen is None or not choice.admitted:
-            return Chosen(choice, None)
+        choice, tried = self._tried(examples, ages_days, turns)
+        if tried is not None:
+            choice = self._compared(choice, tried, examples, ages_days, turns.admit)
+        if tried is None or choice.chosen is None or not choice.admitted:
+            return Chosen(choice)
         self.tell(f"learning from {choice.chosen.recipe}", 1.0)
-        return Chosen(choice, self._fit(choice.chosen.recipe, examples, ages_days))
+        model = self._fit(choice.chosen.recipe, examples, ages_days)
+        held_back = examples.where(pl.Series(turns.choose | turns.admit))
+        return Chosen(choice, model, held_back, tried(held_back))
 
     def _tried(
         self, examples: Examples, ages_days: Numbers, turns: Parts
@@ -282,7 +290,8 @@ class Choosing(Generic[M]):
 
     @property
     def _block_days(self) -> float:
-        return self.application.policy.block / _DAY
+        """A policy's block, or shorter ones when there are few: each turn comes twice or more."""
+        return min(self.application.policy.block / _DAY, self._looked_days / (2 * len(_TURNS)))
 
     @property
     def _looked_days(self) -> float:
