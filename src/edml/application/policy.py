@@ -20,9 +20,9 @@ class Policy:
     windows. An error of more than ``clip`` (in the unit of the outcome) counts as one of ``clip``;
     by default, that is an eighth of the range of outcomes that count.
 
-    An RMSE is no drift while it is at most ``tolerance`` (a share of it) above that of the
-    hold-out, nor is a bias of less than that share of it. Without drift, alarms are ``quiet_for``
-    or more apart on average.
+    An RMSE is no drift while it is at most ``tolerance`` (a share of it) above the normal one, nor
+    is a bias of less than a quarter of that (in a segment, half of it). Without drift, alarms are
+    ``quiet_for`` or more apart on average, in the worst case.
 
     A challenger is in the shadow for no less and no more than ``trial``. One that is no better than
     the champion is promoted with a probability of ``promote_error`` at the most. A person has to
@@ -37,7 +37,7 @@ class Policy:
     block: timedelta = _DAY
     clip: float | None = None
     tolerance: float = 0.1
-    quiet_for: timedelta = 730 * _DAY
+    quiet_for: timedelta = 180 * _DAY
     trial: tuple[timedelta, timedelta] = (4 * _DAY, 28 * _DAY)
     promote_error: float = 0.01
     most_change: float = 0.5

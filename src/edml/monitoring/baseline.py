@@ -19,7 +19,7 @@ _USUAL_SPREAD: Final = {"error": 0.15, "squared": 0.25}
 """How much blocks differ where nobody has measured it: a share of the RMSE, and a logarithm."""
 _USUAL_CORRELATION: Final = 0.3
 _USUAL_BLOCKS: Final = 7.0
-_MOST_BLOCKS: Final = 28.0
+_MOST_BLOCKS: Final = 7.0
 """A hold-out counts for no more blocks than this, so that what is live is soon learnt from."""
 _USUAL_NOISE: Final = 6.0
 """Variance of squared errors over their mean's square: heavy tails, clipped."""

@@ -147,10 +147,10 @@ def paired(
     )
 
 
-def block_of(application: Application) -> pl.Expr:
-    """The start of the block in which a window lies."""
+def block_of(application: Application, column: str = records.WINDOW) -> pl.Expr:
+    """The start of the block in which an instant lies: that of a window, unless told otherwise."""
     length = application.policy.block // timedelta(microseconds=1)
-    return (pl.col(records.WINDOW).dt.epoch("us") // length * length).cast(_INSTANT)
+    return (pl.col(column).dt.epoch("us") // length * length).cast(_INSTANT)
 
 
 def _no_expectations(windows: pl.DataFrame) -> pl.DataFrame:

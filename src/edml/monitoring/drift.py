@@ -22,8 +22,11 @@ from edml.monitoring.watch import Watched, raised
 
 Numbers = NDArray[np.float64]
 
-SHARES: Final = {"performance": 0.25, "bias": 0.25, "segments": 0.25, "inputs": 0.25}
-"""How the false alarms that are allowed are shared out: the rates of all detectors add up."""
+SHARES: Final = {"performance": 0.25, "bias": 0.45, "segments": 0.15, "inputs": 0.15}
+"""How the false alarms that are allowed are shared out: the rates of all detectors add up.
+
+The bias has the largest share: it is the first to show that the world has changed.
+"""
 
 _LEAST_RATIO: Final = 1e-6
 
@@ -37,14 +40,18 @@ def alarms(blocks: pl.DataFrame, baselines: Mapping[str, Baseline], policy: Poli
     counts for ``policy.rest``; then evidence is gathered anew.
 
     Args:
-        blocks: See `edml.monitoring.blocks.blocks`; in any order.
+        blocks: See `edml.monitoring.blocks.blocks`; in any order. One whose sums are no numbers, or
+            that is empty, is left out.
         baselines: What is expected of each version that is to be watched.
         policy: The tolerance and the rate of false alarms.
     """
+    sound = blocks.filter(
+        pl.col("count") > 0, *(pl.col(each).is_finite() for each in (*SUMS, *EXPECTED))
+    )
     found = [
         alarm
         for version, baseline in baselines.items()
-        for alarm in _alarms(blocks.filter(pl.col("version") == version), version, baseline, policy)
+        for alarm in _alarms(sound.filter(pl.col("version") == version), version, baseline, policy)
     ]
     return sorted(found, key=lambda alarm: (alarm.end, alarm.id))
 
@@ -95,7 +102,7 @@ def _watched(baseline: Baseline, policy: Policy) -> Iterator[Watched]:
             falls=False,
             share=share if segment else SHARES["performance"],
         )
-        bias = policy.tolerance / 2 * baseline.rmse(segment)
+        bias = policy.tolerance / (2 if segment else 4) * baseline.rmse(segment)
         yield Watched(
             "bias",
             segment,
@@ -112,9 +119,8 @@ def _deviations(blocks: pl.DataFrame, about: About, baseline: Baseline) -> tuple
         blocks[name].cast(pl.Float64).fill_null(np.nan).to_numpy()
         for name in ("count", *SUMS, *EXPECTED)
     )
-    count = np.where(count > 0, count, np.nan)
     if about == "bias":
-        return (error - expected_error) / count, expected_squared / count**2
+        return (error - expected_error) / count, expected_squared / count / count
     ratio = np.maximum(squared / expected_squared, _LEAST_RATIO)
     return np.log(ratio), baseline.noise / count
 

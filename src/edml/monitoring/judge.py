@@ -71,10 +71,13 @@ def verdict(paired: pl.DataFrame, policy: Policy) -> Trial:
     """What is decided, at the first block at which anything is; later blocks change nothing.
 
     Args:
-        paired: See `edml.monitoring.blocks.paired`; in any order.
+        paired: See `edml.monitoring.blocks.paired`; in any order. A block whose sums are no
+            numbers, or that is empty, is left out.
         policy: The least and the longest time of a trial, and the probability of error.
     """
-    blocks = paired.filter(pl.col("count") > 0).sort(START)
+    sums = [name for name in paired.columns if name not in {START, "count"}]
+    sound = pl.all_horizontal(pl.col("count") > 0, pl.col(*sums).is_finite())
+    blocks = paired.filter(sound).sort(START)
     starts: list[datetime] = blocks[START].to_list()
     gains = _gains(blocks)
     follows = np.array(
@@ -168,7 +171,7 @@ def _gains(blocks: pl.DataFrame) -> Numbers:
     """By how much the version on trial has the smaller squared error, as a share of both's mean."""
     both = pl.col("tried_squared") + pl.col("against_squared")
     gain = pl.when(both > 0).then(2 * (pl.col("against_squared") - pl.col("tried_squared")) / both)
-    return blocks.select(gain.otherwise(0.0).fill_nan(0.0).cast(pl.Float64)).to_series().to_numpy()
+    return blocks.select(gain.otherwise(0.0).cast(pl.Float64)).to_series().to_numpy()
 
 
 def _figures(blocks: pl.DataFrame, gains: Numbers, worse: float) -> dict[str, float]:
