@@ -5,9 +5,9 @@ read from their first record up to where they end when the playing begins.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Final, cast
+from typing import Final
 
 import polars as pl
 
@@ -15,12 +15,11 @@ from edml.application import Application
 from edml.backtesting.recording import Recording, Tell, narrow_schema
 from edml.kafka.codec.layout import RecordSchema
 from edml.kafka.codec.schema import avro_schema
-from edml.kafka.message import Message, Records
 from edml.kafka.registry import Registry
 from edml.kafka.serdes import FrameDecoder
 from edml.kafka.source import decoded
 from edml.kafka.spans import Client, span
-from edml.kafka.tail import messages
+from edml.kafka.tail import records_between
 
 ROWS: Final = 65_536
 """Records that are given back at once, at least: models answer many at once sooner."""
@@ -56,11 +55,12 @@ class Playback:
         """
         decoder = FrameDecoder(self.registry, schema)
         kept: list[pl.DataFrame] = []
-        for batch in messages(self.client, topic):
-            frame, bad = decoded(decoder, Records.of(cast("Sequence[Message]", batch)))
+        whole = span(self.client, topic)
+        for records in records_between(self.client, topic, whole.first, whole.end):
+            frame, bad = decoded(decoder, records)
             kept.append(frame)
             self.undecodable[topic] += len(bad)
-            tell(len(batch))
+            tell(len(records))
             if sum(each.height for each in kept) >= ROWS:
                 yield pl.concat(kept)
                 kept = []

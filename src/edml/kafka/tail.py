@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from typing import Final, cast
 
 import confluent_kafka as ck
+import numpy as np
 import polars as pl
 
 from edml.errors import LogError, TopicError
 from edml.events import OFFSET, PARTITION, TIMESTAMP, TopicPartition
 from edml.kafka.codec.layout import RecordSchema
+from edml.kafka.message import Message, Records, Taken
 from edml.kafka.registry import Registry, subject
 from edml.kafka.serdes import FrameDecoder
 from edml.kafka.spans import QUIET, Client, Offsets, Span, span
@@ -144,9 +146,17 @@ def between(
     client: Client, topic: str, first: Offsets, end: Offsets
 ) -> Iterator[Sequence[ck.Message]]:
     """The records of each partition in ``[first, end)``, in batches."""
+    for found in records_between(client, topic, first, end):
+        yield cast("Sequence[ck.Message]", found.messages)
+
+
+def records_between(client: Client, topic: str, first: Offsets, end: Offsets) -> Iterator[Records]:
+    """The same with their places, column by column."""
     left = {number for number, stop in end.items() if first[number] < stop}
     if not left:
         return
+    ends = np.zeros(max(end) + 1, np.int64)
+    ends[list(end)] = list(end.values())
     consumer = ck.Consumer(
         {
             "log_level": QUIET,
@@ -163,11 +173,14 @@ def between(
         consumer.assign([ck.TopicPartition(topic, number, first[number]) for number in left])
         heard_at = time.monotonic()
         while left:
-            fetched = consumer.consume(AT_ONCE, WAIT_S)
-            records = [each for each in fetched if _is_record(each)]
-            yield [each for each in records if offset_of(each) < end[partition_of(each)]]
-            left -= {partition_of(each) for each in fetched if _is_last(each, end)}
-            heard_at = time.monotonic() if records else heard_at
+            taken = Taken.of(cast("Sequence[Message]", consumer.consume(AT_ONCE, WAIT_S)))
+            for news in taken.news:
+                if _is_end(news):
+                    left.discard(news.partition())
+            for found in taken.records.values():
+                yield found.where(found.offsets < ends[found.partitions])
+                left -= {number for number, stop in found.ends().items() if stop >= ends[number]}
+                heard_at = time.monotonic()
             if time.monotonic() - heard_at > SILENCE_S:
                 raise LogError(
                     f"{topic} cannot be read to its end: nothing has come for {SILENCE_S:.0f} s",
@@ -178,11 +191,9 @@ def between(
         consumer.close()
 
 
-def _is_record(message: ck.Message) -> bool:
-    """Whether it is a record, and not news: of the partition's end, or of a broker that is away."""
-    error = message.error()
-    if error is None:
-        return True
+def _is_end(message: Message) -> bool:
+    """Whether the consumer says that a partition ends, and not that a broker is away."""
+    error = cast("ck.KafkaError", message.error())
     if error.code() > 0 and not error.retriable():  # the broker's own answer, and its last
         raise LogError(
             f"{message.topic()} cannot be read: {error.str()}",
@@ -195,14 +206,7 @@ def _is_record(message: ck.Message) -> bool:
             where=f"{message.topic()}[{message.partition()}]@{message.offset()}",
             todo="run it again",
         )
-    return False
-
-
-def _is_last(message: ck.Message, end: Offsets) -> bool:
-    error = message.error()
-    if error is not None:
-        return bool(error.code() == END)
-    return offset_of(message) >= end[partition_of(message)] - 1
+    return bool(error.code() == END)
 
 
 def _decoded(
