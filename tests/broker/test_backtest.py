@@ -1,4 +1,6 @@
+import socket
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -76,8 +78,10 @@ def test_what_was_recorded_comes_out_again(served: City, terminal: Terminal) -> 
     place = 5 + 1 + 36  # the header, the length of the uuid, the uuid: then the prediction
     value[place + 7] ^= 0x80  # its sign
     served.write(served.app.predictions_topic, [{"key": first.key(), "value": bytes(value)}])
+    served.write(served.app.event.topic, [{"key": b"bad", "value": b"no Avro"}])
     wrong = terminal("backtest", "--as-of", "live")
     assert wrong.code == 1
+    assert f"1 records of {served.app.event.topic} cannot be decoded" in wrong.out
     assert "1 differ" in wrong.out
     assert str((first.key() or b"").decode()) in wrong.out
 
@@ -99,3 +103,21 @@ def test_what_cannot_be_played_is_explained(city: City, terminal: Terminal) -> N
     assert (empty.code, "edml.json is missing" in empty.err) == (1, True)
     live = terminal("backtest", "--as-of", "live", "--data", str(city.folder))
     assert live.code == 2
+
+
+def test_a_log_that_is_away_is_told(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Every command that looks back says that nobody answers, and where."""
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{nobody.getsockname()[1]}"
+    monkeypatch.setenv("EDML_BOOTSTRAP_SERVERS", address)
+    for words in (
+        ("backtest", "--model", "1a2b3c4"),
+        ("explain", "nobody"),
+        ("report", "--output", str(tmp_path / "report.html")),
+    ):
+        answer = terminal(*words)
+        assert (answer.code, address in answer.err) == (1, True), answer.err
+        assert "edml up" in answer.err

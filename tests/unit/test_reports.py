@@ -372,6 +372,7 @@ def test_a_backtest_has_a_page() -> None:
         "first": START,
         "last": START + DAY,
         "left_out": {EVIL: 1},
+        "undecodable": {"taxi.pickups": 2},
         "predictions": {"recorded": 3, "scored": 6, "without_outcome": 0, "late": 0, "invalid": 0},
         "models": [
             candidate | {"shared": None, "candidate_rmse": None, "gain": None},
@@ -396,6 +397,7 @@ def test_a_backtest_has_a_page() -> None:
     page = Page(backtest_page(document, NOW))
     page.check()
     assert EVIL in page.text
+    assert "cannot be decoded, of taxi.pickups" in page.text
     assert "1 differ by more than 1e-05" in page.text
     assert ("p", "class", "note bad") in page.attributes
 

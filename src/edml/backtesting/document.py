@@ -43,6 +43,7 @@ def document(
         "first": result.first,
         "last": result.last,
         "left_out": dict(result.left_out),
+        "undecodable": dict(result.undecodable),
         "predictions": {
             "recorded": result.recorded.height,
             "scored": result.scored.height,

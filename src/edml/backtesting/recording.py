@@ -1,7 +1,7 @@
 """A past that is played again: from the log, or from a folder of history."""
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
@@ -53,13 +53,15 @@ class Recording:
 
     ``predictions`` are the recorded ones, with the columns `NARROW`; ``events`` and ``outcomes``
     have the fields of their classes, `PARTITION` and `OFFSET`. A recording is ``whole`` when no
-    outcome is awaited any more.
+    outcome is awaited any more. ``undecodable`` counts, by topic, the records that are none, once
+    all are read.
     """
 
     predictions: Iterable[pl.DataFrame]
     events: Iterable[pl.DataFrame]
     outcomes: Iterable[pl.DataFrame]
     whole: bool
+    undecodable: Mapping[str, int] = field(default_factory=dict)
 
 
 def narrow_schema(application: Application) -> dict[str, Any]:

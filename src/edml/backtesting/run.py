@@ -30,12 +30,14 @@ Load = Callable[[str], Predicts]
 class Result:
     """What came of a backtest.
 
-    ``answered`` holds the candidate's predictions (role `CANDIDATE`), those of the models beside it
-    (`AGAINST`), and the recorded ones by their roles. ``left_out`` counts, by cause, the events of
-    which the candidate has predicted none. ``first`` and ``last`` are the times of the earliest and
-    the latest event, ``recorded`` the predictions on the log (`NARROW`). ``reached`` is the time up
-    to which outcomes are known; None when all are. ``compared`` are, where it was asked for, the
-    champions' recorded predictions beside what their models give now.
+    ``first`` and ``last`` are the times of the earliest and the latest event, ``recorded`` the
+    predictions on the log (`NARROW`). ``answered`` holds the candidate's predictions (role
+    `CANDIDATE`), those of the models beside it (`AGAINST`), and the recorded ones by their roles.
+
+    ``left_out`` counts, by cause, the events of which the candidate has predicted none, and
+    ``undecodable``, by topic, the records that are none. ``reached`` is the time up to which
+    outcomes are known; None when all are. ``compared`` are, where it was asked for, the champions'
+    recorded predictions beside what their models give now.
     """
 
     events: int
@@ -44,6 +46,7 @@ class Result:
     recorded: pl.DataFrame
     answered: Answered
     left_out: Mapping[str, int]
+    undecodable: Mapping[str, int]
     reached: datetime | None
     compared: pl.DataFrame | None
 
@@ -131,6 +134,7 @@ def run(  # noqa: PLR0913 - a past, a span of it, the models
         recorded=recorded,
         answered=answered(application, pl.concat(predicted), outcomes),
         left_out={} if playing is None else dict(playing.left_out),
+        undecodable={topic: count for topic, count in recording.undecodable.items() if count},
         reached=reached,
         compared=pl.concat(compared) if compared else None,
     )

@@ -276,6 +276,8 @@ def _show(found: dict[str, Any]) -> None:
         click.echo("No prediction has an outcome that counts: there are no errors to tell.")
     for cause, count in found["left_out"].items():
         click.echo(f"  {count:,} events left out: {cause}")
+    for topic, count in found["undecodable"].items():
+        click.echo(f"  {count:,} records of {topic} cannot be decoded")
     if found["as_of_live"] is not None:
         _show_again(found["as_of_live"])
 

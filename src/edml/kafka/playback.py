@@ -45,6 +45,7 @@ class Playback:
             events=self.play(event.topic, avro_schema(event.schema), tell),
             outcomes=self.play(outcome.topic, avro_schema(outcome.schema), tell),
             whole=False,
+            undecodable=self.undecodable,
         )
 
     def play(self, topic: str, schema: RecordSchema, tell: Tell) -> Iterator[pl.DataFrame]:

@@ -12,7 +12,7 @@ from edml.reports.ranks import Part, ranks
 from edml.reports.shapes import Figure, Table
 from edml.reports.words import Tile, minute, number, short_names, signed
 
-_RIGHT: Final = frozenset({"scored", "RMSE", "MAE", "bias", "shared", "candidate", "events"})
+_RIGHT: Final = frozenset({"scored", "RMSE", "MAE", "bias", "shared", "candidate"})
 
 
 def backtest_page(document: Mapping[str, Any], now: datetime) -> str:
@@ -29,11 +29,7 @@ def backtest_page(document: Mapping[str, Any], now: datetime) -> str:
         models_about="Shared are the events that the candidate has predicted, too; next to them "
         "stands its RMSE on these.",
         figures=list(_figures(document, names)) if document["models"] else [],
-        left_out=Table(
-            ("cause", "events"),
-            tuple((cause, f"{count:,}") for cause, count in document["left_out"].items()),
-            _RIGHT,
-        ),
+        left_out=_left_out(document),
         footer=f"Made by edml backtest on {minute(now)} UTC.",
     )
 
@@ -97,6 +93,15 @@ def _models(models: Sequence[Mapping[str, Any]]) -> Table:
         ),
         _RIGHT,
     )
+
+
+def _left_out(document: Mapping[str, Any]) -> Table:
+    causes = {
+        **document["left_out"],
+        **{f"cannot be decoded, of {topic}": n for topic, n in document["undecodable"].items()},
+    }
+    rows = tuple((cause, f"{count:,}") for cause, count in causes.items())
+    return Table(("cause", "records"), rows, frozenset({"records"}))
 
 
 def _figures(document: Mapping[str, Any], names: Mapping[str, str]) -> Iterator[Figure]:
