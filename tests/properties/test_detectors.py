@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bench.drift.streams import START, Numbers, Stream, alike_days, metrics
 from edml.application import Policy
 from edml.apps.taxi import taxi
 from edml.monitoring import drift, inputs
@@ -23,7 +24,6 @@ from edml.monitoring.inputs import Bins
 from edml.monitoring.judge import verdict
 from edml.monitoring.quiet import Normal
 from edml.monitoring.watch import Detector, Watched
-from tests.streams import START, Numbers, Stream, alike_days, metrics
 
 DAY = timedelta(days=1)
 DAYS, CHANGE = 70, 40

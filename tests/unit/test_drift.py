@@ -3,13 +3,13 @@ from datetime import timedelta
 import polars as pl
 import pytest
 
+from bench.drift.streams import START, Stream, metrics
 from edml.application import Policy
 from edml.apps.taxi import taxi
 from edml.models.evidence import Alarm
 from edml.monitoring.baseline import Baseline
 from edml.monitoring.blocks import blocks, from_errors
 from edml.monitoring.drift import alarms
-from tests.streams import START, Stream, metrics
 
 HELD_OUT = 30
 LIVE = 90

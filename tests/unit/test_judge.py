@@ -5,10 +5,10 @@ import numpy as np
 import polars as pl
 import pytest
 
+from bench.drift.streams import Numbers, alike_days
 from edml.application import Policy
 from edml.monitoring.judge import FUTILITY, Trial, evidence, verdict
 from tests.parcels import MORNING
-from tests.streams import Numbers, alike_days
 
 DAY = timedelta(days=1)
 MIDNIGHT = MORNING.replace(hour=0)
@@ -111,8 +111,8 @@ def test_a_version_that_is_no_better_is_hardly_ever_promoted(alike: float) -> No
 
 
 def test_evidence_grows_with_the_gain() -> None:
-    """Twenty days of half a spread are more than none, and less than those of two."""
+    """Twenty days of a gain of one spread are more than of none, less than of two and a half."""
     gains = alike_days(np.random.default_rng(8), (200, 20), 0.5)
     follows = np.ones(19, dtype=np.bool_)
-    none, some, much = (np.median(evidence(gains + m, follows)[:, -1]) for m in (0.0, 0.5, 2.0))
+    none, some, much = (np.median(evidence(gains + m, follows)[:, -1]) for m in (0.0, 1.0, 2.5))
     assert none < 1 < some < 100 < much

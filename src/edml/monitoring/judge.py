@@ -39,7 +39,7 @@ FUTILITY: Final = 0.1
 WORTHWHILE: Final = 0.02
 """The least gain that is worth a promotion: 2% of the squared error, 1% of the RMSE."""
 
-EFFECTS: Final = np.array([0.25, 0.5, 1.0, 2.0, 4.0])
+EFFECTS: Final = np.array([0.5, 1.0, 2.0, 4.0, 8.0])
 """By how many spreads each bet takes the mean to be above the limit: they share the capital."""
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(48)
@@ -103,7 +103,7 @@ def verdict(paired: pl.DataFrame, policy: Policy) -> Trial:
         blocks=seen.height,
         start=starts[0] if starts else None,
         end=starts[last] + policy.block if starts else None,
-        figures=_figures(seen, gains[: last + 1], worse[last]) if starts else {},
+        figures=_figures(seen, gains[: last + 1], float(worse[last])) if starts else {},
     )
 
 

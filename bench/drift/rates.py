@@ -1,0 +1,113 @@
+"""False alarms and delays of edml's detectors, and the judge's errors, on generated streams."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any, Final
+
+import numpy as np
+
+from bench.drift.streams import START, Stream, alike_days, metrics
+from edml.apps.taxi import taxi
+from edml.models.evidence import Alarm
+from edml.monitoring import drift
+from edml.monitoring.baseline import Baseline
+from edml.monitoring.blocks import blocks
+from edml.monitoring.judge import evidence
+
+DENSE: Final = Stream(per_hour=3000)
+HELD_OUT: Final = 30
+
+QUIET: Final[Mapping[str, Stream]] = {
+    "days as on the taxis' sample, 3,000 an hour": DENSE,
+    "the same, 15 an hour": replace(DENSE, per_hour=15),
+    "days twice as different": replace(DENSE, day=1.0),
+    "days that are more alike (0.6)": replace(DENSE, alike=0.6),
+    "a season of ±0.2 minutes: all that is let pass": replace(DENSE, season=0.2),
+    "a season of ±0.4 minutes: twice that": replace(DENSE, season=0.4),
+}
+"""Streams on which nothing changes."""
+
+CHANGES: Final[Mapping[str, Stream]] = {
+    "bias of 0.5 minutes": replace(DENSE, bias=0.5),
+    "bias of 1 minute": replace(DENSE, bias=1.0),
+    "bias of 2 minutes": replace(DENSE, bias=2.0),
+    "bias of 4 minutes": replace(DENSE, bias=4.0),
+    "bias of 4 minutes, 15 an hour": replace(DENSE, bias=4.0, per_hour=15),
+    "bias of 2 minutes within 60 days": replace(DENSE, bias=2.0, ramp=60),
+    "errors 1.2 times as large": replace(DENSE, factor=1.2),
+    "errors 1.5 times as large": replace(DENSE, factor=1.5),
+    "errors 2 times as large within 60 days": replace(DENSE, factor=2.0, ramp=60),
+}
+"""Streams that change."""
+
+CHANGE: Final = 90
+
+
+def false_alarms(stream: Stream, runs: int, days: int) -> dict[str, float]:
+    """How many days are between two alarms on average, of so many runs of so many days."""
+    found = sum(len(_alarms(stream, days, seed)) for seed in range(runs))
+    rest = taxi.policy.rest / taxi.policy.block
+    watched = runs * days - found * rest
+    return {
+        "years": runs * days / 365,
+        "alarms": found,
+        "days_between": watched / max(1, found),
+        "stated_days": taxi.policy.quiet_for / timedelta(days=1),
+    }
+
+
+def delays(stream: Stream, runs: int) -> dict[str, float]:
+    """How many days after a change the first alarm is; one that comes before is not counted."""
+    changed = replace(stream, change=CHANGE)
+    after = [
+        next((day for day in _days(_alarms(changed, CHANGE + 180, seed)) if day > 0), np.inf)
+        for seed in range(runs)
+    ]
+    return {
+        "median": float(np.median(after)),
+        "nine_in_ten": float(np.quantile(after, 0.9)),
+        "found": float(np.mean(np.isfinite(after))),
+    }
+
+
+def judge_errors(alike: float, trials: int) -> dict[str, float]:
+    """How often a version that is no better is promoted within 28 days."""
+    gains = alike_days(np.random.default_rng(1), (trials, 28), alike)
+    found = evidence(gains, np.ones(27, dtype=np.bool_))[:, 3:].max(axis=1)
+    return {f"stated_{error}": float(np.mean(found >= 1 / error)) for error in (0.01, 0.05)}
+
+
+def judge_days(gain: float, trials: int) -> dict[str, float]:
+    """After how many days a version is promoted that gains so many spreads of a day."""
+    gains = alike_days(np.random.default_rng(2), (trials, 60), 0.5) + gain
+    above = evidence(gains, np.ones(59, dtype=np.bool_)) >= 1 / taxi.policy.promote_error
+    above[:, :3] = False
+    after = np.where(above.any(axis=1), above.argmax(axis=1) + 1, np.inf)
+    return {"median": float(np.median(after)), "within_28": float(np.mean(after <= 28))}
+
+
+def experiments(runs: int) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """What is measured, the case, and its figures."""
+    for name, stream in QUIET.items():
+        yield "false alarms", name, false_alarms(stream, runs, 730)
+    for name, stream in CHANGES.items():
+        yield "days until a change is found", name, delays(stream, runs)
+    for alike in (0.0, 0.3, 0.5, 0.6):
+        name = f"days that are alike by {alike}"
+        yield "promoted though no better", name, judge_errors(alike, 40 * runs)
+    for gain in (1.0, 2.0, 3.0, 5.0):
+        name = f"a gain of {gain:g} spreads of a day"
+        yield "days until promoted", name, judge_days(gain, 10 * runs)
+
+
+def _alarms(stream: Stream, days: int, seed: int) -> list[Alarm]:
+    held_out = replace(stream, change=None, per_hour=min(stream.per_hour, 60))
+    baselines = {"v1": Baseline.of(metrics(held_out.errors(HELD_OUT, 10_000 + seed), taxi), taxi)}
+    windows = stream.windows(days, seed, taxi)
+    return drift.alarms(blocks(windows, baselines, taxi), baselines, taxi.policy)
+
+
+def _days(alarms: list[Alarm]) -> Iterator[int]:
+    for alarm in alarms:
+        yield (alarm.end - START).days - CHANGE
