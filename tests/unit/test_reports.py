@@ -1,18 +1,19 @@
 """Pages: whole in themselves, every text escaped, every plot with its figures as a table."""
 
 import json
-from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 
 from edml.apps.taxi import taxi
 from edml.models.evidence import Alarm, Training, Verdict
 from edml.models.records import Metadata, Model, Release, Roles, Signature
+from edml.monitoring.inputs import Bins, tally
 from edml.reports.backtest import backtest_page
 from edml.reports.bars import bars
 from edml.reports.happenings import marks, reigns, told
@@ -21,7 +22,7 @@ from edml.reports.overview import Known, overview_page
 from edml.reports.page import render
 from edml.reports.scales import Scale, Times, nice
 from edml.reports.shapes import Path, Rect, Rule, Text
-from edml.reports.shift import Reference, added_up, references, shifts, tally
+from edml.reports.shift import SHIFTS, distance, shifts
 from edml.reports.words import short_names
 from tests.page import Page
 
@@ -130,16 +131,23 @@ def predictions(count: int, *, day: int, passengers: float) -> pl.DataFrame:
     features = {"day_of_week": [day] * count, "passenger_count": [passengers] * count}
     return pl.DataFrame(
         {
+            "version": [V1] * count,
+            "prediction": [9.0] * count,
             "event_time": pl.select(pl.lit(START) + hours * HOUR).to_series(),
             "features": pl.DataFrame(features).to_struct("features"),
         }
     )
 
 
+def tallied(predicted: pl.DataFrame) -> pl.DataFrame:
+    """What is counted of predictions."""
+    return tally(predicted, {V1: Bins.of(DISTRIBUTIONS, taxi)}, taxi)
+
+
 def known(**changes: Any) -> Known:
     """A month in which a second champion follows the first."""
     served = windows((V1, "champion", 0, 18), (V2, "challenger", 12, 18), (V2, "champion", 18, 28))
-    reference = references(taxi, model(V1))
+    bins = Bins.of(DISTRIBUTIONS, taxi)
     pair = pl.DataFrame(
         {
             "start": [START + day * DAY for day in range(12, 18)],
@@ -150,7 +158,7 @@ def known(**changes: Any) -> Known:
     )
     found: dict[str, Any] = {
         "windows": served,
-        "shifts": shifts(tally(predictions(600, day=3, passengers=6.0), reference), reference),
+        "shifts": shifts(tallied(predictions(600, day=3, passengers=6.0)), bins),
         "pairs": {(V2, V1): pair},
         "releases": RELEASES,
         "models": [model(V1), model(V2)],
@@ -192,7 +200,7 @@ def test_before_anything_happened_there_is_a_page() -> None:
     """No model, no score, no release: the page says so."""
     nothing = known(
         windows=windows((V1, "champion", 0, 1)).clear(),
-        shifts=shifts(added_up([]), {}),
+        shifts=pl.DataFrame(schema=SHIFTS),
         pairs={},
         releases=[],
         models=[],
@@ -252,45 +260,35 @@ def test_releases_are_told_newest_first() -> None:
     assert found[3].about.startswith("because of alarm")
 
 
-def test_the_distance_of_a_category_is_total_variation() -> None:
+def test_the_distance_is_the_share_that_would_have_to_be_another() -> None:
     """Equal shares are no distance; one value of seven is 6/7; an unknown value is another one."""
-    days = Reference.of({"counts": {str(day): 10 for day in range(1, 8)}, "other": 0})
-    assert days.distance({str(day): 3 for day in range(1, 8)})[0] == pytest.approx(0)
-    assert days.distance({"3": 70})[0] == pytest.approx(6 / 7)
-    assert days.bins(pl.Series([3, 9])).to_list() == ["3", "other"]
-    assert days.distance({"other": 5})[0] == pytest.approx(1)
-
-
-def test_the_distance_of_a_number_is_by_quantiles() -> None:
-    """The same numbers are within a step of the quantiles; values above all are far."""
-    reference = Reference.of({"quantiles": [float(each) for each in range(21)]})
-    same = pl.Series([each / 50 for each in range(1001)])
-    assert reference.distance(dict(Counter(reference.bins(same))))[0] < 0.01
-    beyond = pl.Series([25.0] * 100)
-    assert reference.distance(dict(Counter(reference.bins(beyond))))[0] == pytest.approx(1)
+    days = {str(day): 1 / 7 for day in range(1, 8)}
+    assert distance(dict.fromkeys(days, 3), days)[0] == pytest.approx(0)
+    assert distance({"3": 70}, days)[0] == pytest.approx(6 / 7)
+    assert distance({"other": 5}, days)[0] == pytest.approx(1)
 
 
 def test_chance_is_what_samples_of_the_same_give() -> None:
     """The distance of small samples from their own distribution is, on average, that of chance."""
-    import numpy as np
-
     draw = np.random.default_rng(7)
-    shares = np.array([0.5, 0.3, 0.15, 0.05])
-    reference = Reference({str(number): share for number, share in enumerate(shares)})
-    samples = [dict(enumerate(draw.multinomial(200, shares).tolist())) for _ in range(400)]
-    found = [
-        reference.distance({str(number): count for number, count in sample.items()})
-        for sample in samples
-    ]
-    assert np.mean([distance for distance, _ in found]) == pytest.approx(found[0][1], rel=0.1)
+    shares = {"0": 0.5, "1": 0.3, "2": 0.15, "3": 0.05}
+    samples = [draw.multinomial(200, [*shares.values()]).tolist() for _ in range(400)]
+    found = [distance(dict(zip(shares, each, strict=True)), shares) for each in samples]
+    assert np.mean([each for each, _ in found]) == pytest.approx(found[0][1], rel=0.1)
 
 
-def test_tallies_of_batches_add_up() -> None:
-    """Features may be read in any batches."""
-    reference = references(taxi, model(V1))
-    whole = predictions(300, day=3, passengers=2.0)
-    parts = [tally(whole.head(100), reference), tally(whole.tail(200), reference)]
-    assert shifts(added_up(parts), reference).equals(shifts(tally(whole, reference), reference))
+def test_features_are_told_by_week_the_farthest_first() -> None:
+    """Days add up to weeks; what is always elsewhere comes last."""
+    bins = Bins.of(DISTRIBUTIONS, taxi)
+    found = shifts(tallied(predictions(300, day=3, passengers=6.0)), bins)
+    assert found["week"].unique().sort().to_list() == [START, START + 7 * DAY]
+    assert found.group_by("feature").agg(pl.col("count").sum())["count"].to_list() == [300, 300]
+    usual = shifts(tallied(predictions(300, day=3, passengers=1.0)), bins)
+    order = usual["feature"].unique(maintain_order=True).to_list()
+    assert order == ["passenger_count", "day_of_week"]  # all events are of one weekday: elsewhere
+    far = found.filter(feature="passenger_count")["distance"].to_list()
+    near = usual.filter(feature="passenger_count")["distance"].to_list()
+    assert min(far) > max(near)
 
 
 def test_windows_that_are_open_are_drawn_apart() -> None:

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from edml.backtesting.recording import Tell
     from edml.models.records import Model, Roles
+    from edml.monitoring.inputs import Bins
     from edml.reports.overview import Known
-    from edml.reports.shift import Reference
     from edml.wiring import Cluster
 
 
@@ -88,25 +88,32 @@ def _models(cluster: "Cluster") -> "tuple[list[Model], Roles]":
 
 def _shifts(cluster: "Cluster", models: "list[Model]", roles: "Roles") -> "pl.DataFrame":
     """How far the features of each week are from those that the champion learned from."""
+    import polars as pl
+
     from edml.cli.playing_progress import playing_progress
-    from edml.reports.shift import added_up, references, shifts
+    from edml.monitoring.inputs import TALLY, Bins, added_up
+    from edml.reports.shift import SHIFTS, shifts
 
     champion = next((each for each in models if each.version == roles.champion), None)
-    known = {} if champion is None else references(cluster.application, champion)
-    topic = cluster.application.predictions_topic
-    total = cluster.playback().records(topic)
+    if champion is None:
+        return pl.DataFrame(schema=SHIFTS)
+    bins = Bins.of(champion.metadata.distributions, cluster.application)
+    total = cluster.playback().records(cluster.application.predictions_topic)
+    tallied = pl.DataFrame(schema=TALLY)
     with playing_progress("Reading the features of predictions", total) as tell:
-        tallied = added_up(_tallies(cluster, known, tell)) if known else added_up([])
-    return shifts(tallied, known)
+        for each in _tallies(cluster, bins, tell):
+            tallied = added_up(tallied, each)
+    return shifts(tallied, bins)
 
 
-def _tallies(
-    cluster: "Cluster", known: "dict[str, Reference]", tell: "Tell"
-) -> "Iterator[pl.DataFrame]":
-    """The champions' predictions, tallied batch by batch."""
-    from edml.reports.shift import tally
-    from edml.serving.records import ROLE, prediction_schema
+def _tallies(cluster: "Cluster", bins: "Bins", tell: "Tell") -> "Iterator[pl.DataFrame]":
+    """What all champions were given, batch by batch, as if it had been one version."""
+    import polars as pl
+
+    from edml.monitoring.inputs import tally
+    from edml.serving.records import ROLE, VERSION, prediction_schema
 
     app = cluster.application
     for batch in cluster.playback().play(app.predictions_topic, prediction_schema(app), tell):
-        yield tally(batch.filter(batch[ROLE] == "champion"), known)
+        answers = batch.filter(pl.col(ROLE) == "champion")
+        yield tally(answers.with_columns(pl.lit("").alias(VERSION)), {"": bins}, app)

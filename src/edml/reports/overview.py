@@ -17,7 +17,7 @@ from edml.reports.lines import Line, Mark, Point, lines, style
 from edml.reports.page import render
 from edml.reports.ranks import Part, ranks
 from edml.reports.shapes import Figure, Table
-from edml.reports.shift import BLOCK, COUNT, FEATURE
+from edml.reports.shift import CHANCE, COUNT, DISTANCE, FEATURE, WEEK
 from edml.reports.spans import Reign, spans
 from edml.reports.words import Tile, minute, number, short_names, signed
 from edml.scoring.reading import summary
@@ -246,9 +246,9 @@ def _drift_figures(known: Known) -> Iterator[Figure]:
         [
             Cell(
                 row[FEATURE],
-                row[BLOCK],
-                min(1.0, max(0.0, (row["distance"] - row["chance"]) / _FAR)),
-                f"{row['distance']:.3f} of {row[COUNT]:,} events (by chance {row['chance']:.3f})",
+                row[WEEK],
+                min(1.0, max(0.0, (row[DISTANCE] - row[CHANCE]) / _FAR)),
+                f"{row[DISTANCE]:.3f} of {row[COUNT]:,} events (by chance {row[CHANCE]:.3f})",
             )
             for row in shown.iter_rows(named=True)
         ],
@@ -263,7 +263,7 @@ def _whole_weeks(known: Known) -> pl.DataFrame:
         return known.shifts
     first, last = span
     whole = known.shifts.filter(
-        pl.col(BLOCK) >= pl.lit(first, _INSTANT), pl.col(BLOCK) + _WEEK <= pl.lit(last, _INSTANT)
+        pl.col(WEEK) >= pl.lit(first, _INSTANT), pl.col(WEEK) + _WEEK <= pl.lit(last, _INSTANT)
     )
     return known.shifts if whole.is_empty() else whole
 
