@@ -105,7 +105,7 @@ RELEASES = [
     release("promoted", V1, NOW),
     release("loaded", V1, NOW),
     release("alarmed", V1, NOW, ALARM.to_json()),
-    release("retrained", V2, NOW, TRAINING.to_json(tried=[])),
+    release("retrained", V2, NOW, TRAINING.to_json(tried=[], admission={"gain": 2.5, "by": "?"})),
     release("promoted", V2, NOW, VERDICT.to_json()),
     release("refused", "v0", NOW, cause=EVIL),
 ]
@@ -258,6 +258,7 @@ def test_releases_are_told_newest_first() -> None:
     ]
     assert found[0].about == odd.evidence
     assert found[3].about.startswith("because of alarm")
+    assert found[3].about.endswith("admission: gain 2.5")
 
 
 def test_the_distance_is_the_share_that_would_have_to_be_another() -> None:

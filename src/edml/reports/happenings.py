@@ -1,9 +1,10 @@
 """What happened to the models: marks on plots, who served when, and a list to read."""
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 import polars as pl
 
@@ -129,7 +130,9 @@ def _evidence(release: Release) -> Iterator[str]:
             yield from _figures(alarm.figures)
         case "promoted" | "dropped" | "rolled_back":
             verdict = Verdict.from_json(release.evidence)
-            yield f"{verdict.cause}, against {verdict.against}"
+            if release.cause != verdict.cause:
+                yield verdict.cause
+            yield f"against {verdict.against}"
             yield f"{verdict.blocks} blocks from {minute(verdict.start)} to {minute(verdict.end)}"
             yield from _figures(verdict.figures)
         case _:
@@ -137,6 +140,16 @@ def _evidence(release: Release) -> Iterator[str]:
             yield f"because of {training.reason.replace('_', ' ')}, as of {minute(training.as_of)}"
             if training.alarm is not None:
                 yield f"alarm {training.alarm}"
+            yield from _training(json.loads(release.evidence))
+
+
+def _training(evidence: Mapping[str, Any]) -> Iterator[str]:
+    """What came of a training: the figures of what was chosen, and of its admission."""
+    for part in ("chosen", "admission"):
+        told = evidence.get(part)
+        if isinstance(told, dict):
+            numbers = {name: each for name, each in told.items() if isinstance(each, int | float)}
+            yield f"{part}: {', '.join(_figures(numbers))}"
 
 
 def _figures(figures: Mapping[str, float]) -> Iterator[str]:
