@@ -73,6 +73,10 @@ class LogError(EdmlError):
     """The Kafka cluster refuses or cannot be reached."""
 
 
+class OvertakenError(LogError):
+    """Another one governs an application's roles by now: look again at what is left to do."""
+
+
 class TopicError(LogError):
     """A topic is missing, or is not what its readers and writers rely on."""
 

@@ -29,10 +29,13 @@ from edml.kafka.identity import instance
 from edml.kafka.log import Guarantee, KafkaLog
 from edml.kafka.model_watch import ModelWatch
 from edml.kafka.models_topic import ModelsTable
+from edml.kafka.monitor import Sources
+from edml.kafka.monitor import monitor as run_monitor
 from edml.kafka.playback import Playback
 from edml.kafka.registry import Registry
 from edml.kafka.releases import ReleaseWriter
 from edml.kafka.serdes import FrameDecoder, FrameEncoder, key_schema
+from edml.kafka.spans import spans
 from edml.kafka.topic_facts import topic_facts
 from edml.kafka.topics import TopicSpec, ensure_topics
 from edml.models.admission import Fetch, admit, fetch_artefact
@@ -281,6 +284,23 @@ def score(cluster: Cluster, stop: Event, running: Running) -> None:
             guarantee=running.guarantee,
         )
         Runner(Scoring(app), log, pace=running.pace, watch=running.watch).run(stop)
+
+
+def monitor(cluster: Cluster, stop: Event) -> None:
+    """Watch the champion, judge challengers and ask for trainings until ``stop`` is set."""
+    app, client = cluster.application, cluster.settings.client()
+    cluster.create()
+    topics = spans(client, [app.predictions_topic, app.scores_topic])
+    sources = Sources(
+        client=client,
+        registry=cluster.registry,
+        releases=cluster.control.releases,
+        partitions=len(topics[app.predictions_topic].end),
+        scores_partitions=len(topics[app.scores_topic].end),
+        models=cluster.models,
+        governor=cluster.governor,
+    )
+    run_monitor(app, sources, stop)
 
 
 def _model_watch(cluster: Cluster, store: ModelStore, *, by: str) -> ModelWatch:

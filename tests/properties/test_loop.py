@@ -9,7 +9,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from edml.errors import LogError
+from edml.errors import OvertakenError
 from edml.models.evidence import About, Training, Verdict
 from edml.models.records import CommandKind, Release, ReleaseKind
 from edml.monitoring.history import History
@@ -148,7 +148,7 @@ class Loop(RuleBasedStateMachine):
 
         try:
             self.driver.step(act)
-        except LogError:
+        except OvertakenError:
             assert moment is Moment.GOVERNING, "only who was overtaken is fenced"
 
     @invariant()

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 
-from edml.errors import LogError
+from edml.errors import OvertakenError
 from edml.models.evidence import Training, Verdict
 from edml.models.records import ReleaseKind
 from edml.monitoring.loop import BY
@@ -240,7 +240,7 @@ def test_of_two_monitors_one_decides() -> None:
         if at is Moment.GOVERNING:
             driver.step()
 
-    with pytest.raises(LogError, match="another one governs"):
+    with pytest.raises(OvertakenError, match="somebody else governs"):
         driver.step(overtake)
     driver.run()
     assert driver.kinds().count("promoted") == 2

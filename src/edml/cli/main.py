@@ -26,6 +26,7 @@ COMMANDS: Final = {
     "replay": "Write past events to the log, at their own pace or faster.",
     "serve": "Predict events as they come.",
     "score": "Join predictions with what really happened.",
+    "monitor": "Notice drift, ask for trainings, promote what is better, roll back.",
     "scores": "Show the error of each model, as scored so far.",
     "explain": "Tell where one prediction came from, and what became of it.",
     "report": "Write a page about the models: errors, drift, decisions.",

@@ -13,15 +13,25 @@ from typing import Any, Self
 import confluent_kafka as ck
 
 from edml.application import Application
-from edml.errors import LogError, ModelRefusedError
+from edml.errors import LogError, ModelRefusedError, OvertakenError
 from edml.kafka.control import ModelsEntry, ModelsKey, Typed
 from edml.kafka.models_topic import ModelsTable
 from edml.kafka.registry import Registry
 from edml.kafka.releases import releases
+from edml.kafka.spans import QUIET
 from edml.models.records import Command, Model, Release, Roles
 from edml.monitoring.governor import Decision, decide
 
 TIMEOUT_S = 30.0
+
+OVERTAKEN = frozenset(
+    {
+        ck.KafkaError._FENCED,
+        ck.KafkaError.INVALID_PRODUCER_EPOCH,
+        ck.KafkaError.PRODUCER_FENCED,
+    }
+)
+"""What is said to whom another one has fenced."""
 
 Decides = Callable[[Roles, Sequence[Release]], Decision]
 """From the roles and what has happened so far, oldest first, to what is to happen now."""
@@ -61,6 +71,7 @@ class Governor:
                 "transactional.id": f"edml.governor.{topics.models}.{application.name}",
                 "transaction.timeout.ms": 10_000,
                 "message.max.bytes": 10_485_760,
+                "log_level": QUIET,  # what goes wrong is told by the error that is raised
             }
         )
 
@@ -161,7 +172,8 @@ class Governor:
         if command is not None:
             records.append((self._topics.commands, who, self._commands.encode(command)))
         self._transact(records)
-        self._table.read_to_end()
+        if changed or model is not None:  # else nothing comes, and its end is not told again
+            self._table.read_to_end()
 
     def _transact(self, records: list[tuple[str, bytes, bytes]]) -> None:
         try:
@@ -171,6 +183,12 @@ class Governor:
             self._producer.commit_transaction(TIMEOUT_S)
         except ck.KafkaException as error:
             cause: ck.KafkaError = error.args[0]
+            if cause.code() in OVERTAKEN:
+                raise OvertakenError(
+                    "the decision was not written: somebody else governs by now",
+                    where=self._topics.models,
+                    todo="nothing has changed: try again",
+                ) from error
             if not cause.fatal():
                 self._producer.abort_transaction(TIMEOUT_S)
             raise LogError(

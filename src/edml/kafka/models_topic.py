@@ -4,6 +4,7 @@ A model's record is large, so only its offset is kept; compaction leaves offsets
 the record is read again when its version is needed.
 """
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,6 +16,8 @@ from edml.kafka.control import ModelsEntry, ModelsKey, Typed
 from edml.kafka.message import Message, consume
 from edml.kafka.registry import Registry
 from edml.models.records import Model, Roles
+
+logger = logging.getLogger(__name__)
 
 TIMEOUT_S = 30.0
 
@@ -66,6 +69,13 @@ class ModelsTable:
             except RegistryUnavailableError:
                 self._consumer.seek(ck.TopicPartition(*self._partition, message.offset()))
                 raise
+            except Exception as error:  # noqa: BLE001  whatever foreign bytes may cause
+                logger.warning(
+                    "The record %s@%d is no model and no roles, and is left out: %s",
+                    self._partition,
+                    message.offset(),
+                    error,
+                )
         return False
 
     def read_to_end(self) -> None:

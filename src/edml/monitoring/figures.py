@@ -39,7 +39,9 @@ class Figures:
     windows: pl.DataFrame
     answers: pl.DataFrame
     models: Mapping[str, Metadata]
-    noticed: Sequence[Alarm] = field(default=())
+    noticed: Sequence[Alarm] = ()
+    _alarms: dict[str, Sequence[Alarm]] = field(default_factory=dict, init=False)
+    _trials: dict[object, Finding | None] = field(default_factory=dict, init=False)
 
     def trained_to(self, version: str) -> datetime | None:
         """The end of the data that a version was trained on, if that is known."""
@@ -47,16 +49,39 @@ class Figures:
 
     def alarms(self, version: str) -> Sequence[Alarm]:
         """Each time that drift of a version was found, or its outcomes were doubtful."""
+        if version not in self._alarms:
+            self._alarms[version] = self._find_alarms(version)
+        return self._alarms[version]
+
+    def trial(self, tried: str, against: str, since: datetime | None) -> Finding | None:
+        """How a version does beside another in the blocks from ``since`` on; None without any."""
+        asked = (tried, against, since)
+        if asked not in self._trials:
+            self._trials[asked] = self._try(*asked)
+        return self._trials[asked]
+
+    def doubt(self, version: str) -> str:
+        """Why the newest outcomes of a version's predictions are not to be believed, or ''."""
+        ours = self.answers.filter(pl.col(served.VERSION) == version)
+        newest = ours[START].max()
+        found = self._doubts.get(newest) if isinstance(newest, datetime) else None
+        return found.cause if found is not None else ""
+
+    def _find_alarms(self, version: str) -> Sequence[Alarm]:
         found = [each for each in self.noticed if each.version == version]
-        found += [self._doubtful(version, start, doubt) for start, doubt in self._doubts.items()]
+        ours = set(self.answers.filter(pl.col(served.VERSION) == version)[START])
+        found += [
+            self._doubtful(version, start, doubt)
+            for start, doubt in self._doubts.items()
+            if start in ours
+        ]
         if version in self._baselines:
             baselines = {version: self._baselines[version]}
             observed = blocks(self._believed, baselines, self.application)
             found += drift.alarms(observed, baselines, self.application.policy)
         return sorted(found, key=lambda alarm: (alarm.end, alarm.id))
 
-    def trial(self, tried: str, against: str, since: datetime | None) -> Finding | None:
-        """How a version does beside another in the blocks from ``since`` on; None without any."""
+    def _try(self, tried: str, against: str, since: datetime | None) -> Finding | None:
         both = paired(self._believed, tried, against, self.application)
         if since is not None:
             both = both.filter(pl.col(START) >= since)
@@ -74,13 +99,6 @@ class Figures:
             change=trial.figures["change"],
             figures=trial.figures,
         )
-
-    def doubt(self, version: str) -> str:
-        """Why the newest outcomes of a version's predictions are not to be believed, or ''."""
-        ours = self.answers.filter(pl.col(served.VERSION) == version)
-        newest = ours[START].max()
-        found = self._doubts.get(newest) if isinstance(newest, datetime) else None
-        return found.cause if found is not None else ""
 
     @cached_property
     def _baselines(self) -> Mapping[str, Baseline]:

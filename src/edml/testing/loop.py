@@ -13,7 +13,7 @@ from itertools import count
 from typing import Final
 
 from edml.application import Policy, Role
-from edml.errors import LogError
+from edml.errors import OvertakenError
 from edml.models.evidence import Training
 from edml.models.records import Command, CommandKind, Release, ReleaseKind, Roles
 from edml.monitoring.governor import CommandRefusedError, Decision, decide, seat
@@ -53,9 +53,9 @@ class ModelsLog:
         return self.epoch
 
     def write(self, epoch: int, decision: Decision) -> None:
-        """Write roles and releases in one transaction; raises `LogError` when fenced."""
+        """Write roles and releases in one transaction; raises `OvertakenError` when fenced."""
         if epoch != self.epoch:
-            raise LogError("the decision was not written: another one governs")
+            raise OvertakenError("the decision was not written: somebody else governs by now")
         self.roles = decision.roles
         self.releases += decision.releases
 
@@ -100,7 +100,7 @@ class LoopDriver:
     def step(self, interrupt: Interrupt = lambda _: None) -> Decision | None:
         """Have a monitor take one step; None when there was nothing to do.
 
-        Raises `LogError` when it was fenced on the way: nothing was written.
+        Raises `OvertakenError` when it was fenced on the way: nothing was written.
         """
         governor = _Governor(self.log, interrupt)
         return take_step(governor.known, self.situation, governor.act)

@@ -1,1 +1,0 @@
-"""How good the closed loop keeps a model over years of event time, beside simpler ways."""
