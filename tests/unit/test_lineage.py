@@ -46,9 +46,18 @@ LOOP = [
 ]
 
 
-def model(version: str) -> Model:
+def model(version: str, parameters: dict[str, str] | None = None) -> Model:
     """A published model."""
-    about = Metadata(AT, "1a2b3c4", "made by hand", AT - 90 * DAY, AT, 100, {"rmse": 5.0})
+    about = Metadata(
+        AT,
+        "1a2b3c4",
+        "made by hand",
+        AT - 90 * DAY,
+        AT,
+        100,
+        {"rmse": 5.0},
+        parameters=parameters or {},
+    )
     return Model("taxi", version, "onnx", "ab" * 32, 1_000, Signature([], []), [], about)
 
 
@@ -83,6 +92,7 @@ def explained(
     releases: list[Release] | None = None,
     reached: datetime | None = None,
     gone: bool = False,
+    parameters: dict[str, str] | None = None,
 ) -> Explanation:
     """The explanation, where drop-offs came so long after the pick-up."""
     outcomes = pl.DataFrame(
@@ -96,7 +106,7 @@ def explained(
         reached=reached,
         releases=LOOP if releases is None else releases,
     )
-    return explain(taxi, known, lambda version: None if gone else model(version))
+    return explain(taxi, known, lambda version: None if gone else model(version, parameters))
 
 
 def test_a_prediction_leads_to_the_alarm_behind_its_model() -> None:
@@ -166,6 +176,18 @@ def test_an_alarm_that_is_gone_and_evidence_that_is_none_are_told() -> None:
     assert origin.promotion.verdict is None
     assert any(ALARM.id in each for each in origin.unknown)
     assert any("cannot be read" in each for each in origin.unknown)
+
+
+def test_a_model_may_tell_itself_why_it_was_trained() -> None:
+    """Its record says so, where the release that did is not there."""
+    told = {"reason": "alarm", "alarm": ALARM.id, "as_of": TRAINING.as_of.isoformat()}
+    predicted = predictions(("champion", "v2", 12.0))
+    found = explained(predicted, releases=[LOOP[0]], parameters=told).origins["v2"]
+    assert (found.training, found.alarm) == (TRAINING, ALARM)
+    called = {"reason": "schedule", "as_of": TRAINING.as_of.isoformat()}
+    found = explained(predicted, releases=[], parameters=called).origins["v2"]
+    assert found.training == Training(reason="schedule", as_of=TRAINING.as_of)
+    assert found.alarm is None
 
 
 def test_the_promotion_is_the_one_before_the_prediction() -> None:

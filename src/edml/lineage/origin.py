@@ -1,5 +1,6 @@
 """Where a model came from: data, commit, the alarm behind its training, and who promoted it."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -61,7 +62,7 @@ def origin(
     unknown: list[str] = []
     if model is None:
         unknown.append("its record is no longer on the log: hash, data and commit are not known")
-    training = _training(ours, unknown)
+    training = _training(model, ours, unknown)
     return Origin(
         version=version,
         facts=None if model is None else facts(model),
@@ -91,16 +92,19 @@ def facts(model: Model) -> Facts:
     )
 
 
-def _training(ours: Sequence[Release], unknown: list[str]) -> Training | None:
-    """Why the version was trained, as the release says that tells of it."""
-    told = next((each for each in ours if each.kind in TRAINED), None)
+def _training(model: Model | None, ours: Sequence[Release], unknown: list[str]) -> Training | None:
+    """Why the version was trained: by the release that tells of it, or by its own record."""
+    told = next((each.evidence for each in ours if each.kind in TRAINED), None)
+    about = {} if model is None else model.metadata.parameters
+    if told is None and "as_of" in about:
+        told = json.dumps({"alarm": None, **about})
     if told is None:
         unknown.append(
             "no alarm is known to have caused its training: no release tells of a retraining"
         )
         return None
     try:
-        return Training.from_json(told.evidence)
+        return Training.from_json(told)
     except DataError as error:
         unknown.append(f"why it was trained cannot be read: {error.what}")
         return None
