@@ -67,6 +67,10 @@ docs: $(INSTALLED) ## build the documentation into build/docs; a broken link fai
 bench: $(INSTALLED) $(BENCH_INSTALLED) ## measure edml beside its peers
 	$(BIN)/python -m bench $(SHORT) $(ARGS)
 
+.PHONY: study
+study: $(INSTALLED) ## replay years of trips: the loop beside static, calendar and oracle
+	$(BIN)/python -m bench.study $(ARGS)
+
 .PHONY: clean
 clean: ## remove what was built, and with ALL=1 the environments, too
 	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .cache

@@ -44,12 +44,12 @@ def _serving(by_guarantee: Figures) -> Iterator[str]:
     for guarantee, figures in by_guarantee.items():
         ours = {f"**edml, {name}**": figures[name] for name in ("onnx", "savedmodel")}
         ratios = figures["onnx"]["ratio_to"], figures["savedmodel"]["ratio_to"]
-        yield from _heading(f"Serving, {_words(guarantee)}")
+        yield from heading(f"Serving, {_words(guarantee)}")
         yield from _rates("records/s", ours, figures["peers"], ["onnx ÷", "savedmodel ÷"], ratios)
 
 
 def _scoring(figures: Figures) -> Iterator[str]:
-    yield from _heading("Scoring, exactly once")
+    yield from heading("Scoring, exactly once")
     ours = {"**edml score**": figures}
     yield from _rates("matched/s", ours, figures["peers"], ["edml ÷"], [figures["ratio_to"]])
 
@@ -72,18 +72,18 @@ def _rates(
         for name, each in {**ours, **peers}.items()
     ]
     taken = ["CPU µs a record", "broker's", "MB", "first output, s", "others' cores"]
-    yield from _table(["", unit, "lowest–highest", *compared, *taken], rows)
+    yield from table(["", unit, "lowest–highest", *compared, *taken], rows)
 
 
 def _latency(by_rate: Figures) -> Iterator[str]:
-    yield from _heading("Latency, ms from when an event is due to when it is read")
+    yield from heading("Latency, ms from when an event is due to when it is read")
     rows = [
         [name, f"{int(rate):,}", _words(guarantee), *_percentiles(each)]
         for rate, by_guarantee in by_rate.items()
         for guarantee, figures in by_guarantee.items()
         for name, each in {"**edml**": figures, **figures["peers"]}.items()
     ]
-    yield from _table(["", "events/s", "guarantee", "p50", "p95", "p99", ""], rows)
+    yield from table(["", "events/s", "guarantee", "p50", "p95", "p99", ""], rows)
 
 
 def _percentiles(figures: Figures) -> Row:
@@ -92,7 +92,7 @@ def _percentiles(figures: Figures) -> Row:
 
 
 def _swap(figures: Figures) -> Iterator[str]:
-    yield from _heading("A model swapped under load, 5,000 events/s, exactly once")
+    yield from heading("A model swapped under load, 5,000 events/s, exactly once")
     rows = [
         [
             name,
@@ -106,13 +106,13 @@ def _swap(figures: Figures) -> Iterator[str]:
         if name in {"onnx", "savedmodel"}
     ]
     head = ["", "p99 before, ms", "p99 during, ms", "ratio", "lost", "doubled"]
-    yield from _table(head, rows)
+    yield from table(head, rows)
 
 
 def _recovery(figures: Figures) -> Iterator[str]:
     serving = figures["serving"]
     first = serving["first_record_s"]
-    yield from _heading("After a kill -9")
+    yield from heading("After a kill -9")
     rows = [
         [
             "serving at 5,000 events/s, to its first record",
@@ -123,7 +123,7 @@ def _recovery(figures: Figures) -> Iterator[str]:
             for number, seconds in figures["scoring"]["first_score_s"].items()
         ),
     ]
-    yield from _table(["", "s"], rows)
+    yield from table(["", "s"], rows)
     yield ""
     yield f"Lost: {serving['lost']}. Doubled: {serving['doubled']}."
 
@@ -137,7 +137,7 @@ GROWING = {
 
 
 def _growth(figures: Figures) -> Iterator[str]:
-    yield from _heading("What an event costs as things grow, exactly once, ONNX")
+    yield from heading("What an event costs as things grow, exactly once, ONNX")
     rows = [
         [
             GROWING[what],
@@ -150,16 +150,16 @@ def _growth(figures: Figures) -> Iterator[str]:
         for what, sizes in figures.items()
         for size, each in sizes.items()
     ]
-    yield from _table(["", "how many", "events/s", "CPU µs an event", "broker's", "MB"], rows)
+    yield from table(["", "how many", "events/s", "CPU µs an event", "broker's", "MB"], rows)
 
 
 def _profile(figures: Figures) -> Iterator[str]:
-    yield from _heading("Where the time goes: serving with ONNX under backlog")
+    yield from heading("Where the time goes: serving with ONNX under backlog")
     rows = [
         *([row["thread"], row["stage"], f"{row['cpu_us']:.2f}"] for row in figures["rows"]),
         ["", "**in all**", f"**{figures['cpu_us']:.2f}**"],
     ]
-    yield from _table(["thread", "what", "CPU µs a record"], rows)
+    yield from table(["thread", "what", "CPU µs a record"], rows)
     yield ""
     yield (
         f"Some thread holds Python's interpreter lock for {figures['gil']:.0%} of the time: "
@@ -191,11 +191,12 @@ def _words(guarantee: str) -> str:
     return guarantee.replace("_", " ")
 
 
-def _heading(text: str) -> Iterator[str]:
+def heading(text: str) -> Iterator[str]:
+    """A heading, with what sets it apart."""
     yield from ("", f"### {text}", "")
 
 
-def _table(head: Row, rows: Sequence[Row]) -> Iterator[str]:
+def table(head: Row, rows: Sequence[Row]) -> Iterator[str]:
     """A Markdown table; the first column is text, the others are numbers."""
     yield _line(head)
     yield _line(["---", *["---:"] * (len(head) - 1)])

@@ -41,20 +41,32 @@ _HELD_BACK: Final = 10
 
 _PREDICTED: Final = "_predicted"
 
-Trees = Callable[[Examples], Numbers]
-"""What has been learnt."""
+
+@dataclass(frozen=True)
+class Grown:
+    """Trees that have grown from nothing."""
+
+    predict: Callable[[Examples], Numbers]
+
+    def __call__(self, examples: Examples) -> Numbers:
+        """Their predictions."""
+        return self.predict(examples)
 
 
 @dataclass(frozen=True)
 class Corrected:
     """A model with the correction that was learnt for it."""
 
-    model: Trees
+    model: Grown
     correction: Callable[[Examples, Numbers], Numbers]
 
     def __call__(self, examples: Examples) -> Numbers:
         """The corrected predictions."""
         return self.correction(examples, self.model(examples))
+
+
+Trees = Grown | Corrected
+"""What has been learnt."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +98,7 @@ class TreesLearner:
         except lightgbm.basic.LightGBMError as error:
             raise TrainingError(f"LightGBM cannot learn from these rows: {error}") from error
 
-    def _from_nothing(self, examples: Examples, weights: Numbers) -> Trees:
+    def _from_nothing(self, examples: Examples, weights: Numbers) -> Grown:
         import lightgbm
 
         stops = np.arange(examples.rows) % _HELD_BACK == _HELD_BACK // 2
@@ -100,7 +112,7 @@ class TreesLearner:
             valid_sets=[valid],
             callbacks=[lightgbm.early_stopping(_PATIENCE, verbose=False)],
         )
-        return lambda tested: self._predict(booster, matrix(self.application, tested))
+        return Grown(lambda tested: self._predict(booster, matrix(self.application, tested)))
 
     def _correction(
         self, examples: Examples, weights: Numbers, predicted: Numbers

@@ -1,0 +1,1 @@
+"""How good the closed loop keeps a model over years of event time, beside simpler ways."""
