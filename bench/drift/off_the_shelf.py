@@ -8,7 +8,7 @@ import json
 import sys
 
 import numpy as np
-from river import drift
+from river import base, drift
 
 DETECTORS = {
     "ADWIN": drift.ADWIN,
@@ -17,7 +17,7 @@ DETECTORS = {
 }
 
 
-def alarms(detector: drift.base.DriftDetector, values: list[float]) -> list[int]:
+def alarms(detector: base.DriftDetector, values: list[float]) -> list[int]:
     """The places of the values at which drift is told."""
     found = []
     for place, value in enumerate(values):

@@ -1,22 +1,26 @@
 """False alarms and delays of edml's detectors, and the judge's errors, on generated streams."""
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final
 
 import numpy as np
+import polars as pl
 
 from bench.drift.streams import START, Stream, alike_days, metrics
 from edml.apps.taxi import taxi
 from edml.models.evidence import Alarm
-from edml.monitoring import drift
+from edml.monitoring import drift, inputs
 from edml.monitoring.baseline import Baseline
 from edml.monitoring.blocks import blocks
 from edml.monitoring.judge import evidence
 
 DENSE: Final = Stream(per_hour=3000)
 HELD_OUT: Final = 30
+FEATURE: Final = "hour_of_day"
+"""The name of a feature of the taxis; its values here are no hours."""
 
 QUIET: Final[Mapping[str, Stream]] = {
     "days as on the taxis' sample, 3,000 an hour": DENSE,
@@ -71,6 +75,38 @@ def delays(stream: Stream, runs: int) -> dict[str, float]:
     }
 
 
+def shares(days: int, seed: int, *, moved: float = 0.0) -> pl.DataFrame:
+    """A tally of a feature with ten values, of 72,000 trips a day.
+
+    Weekends are other days, the year moves the shares, and so does each day of its own; from
+    `CHANGE` on, one value is ``moved`` (a logarithm) more frequent.
+    """
+    random = np.random.default_rng(seed)
+    day = np.arange(days)[:, None]
+    usual = random.normal(0, 1, 10) + random.normal(0, 0.5, 10) * (day % 7 > 4)
+    season = random.normal(0, 0.2, 10) * np.sin(2 * np.pi * day / 365)
+    of_day = 0.1 * alike_days(random, (10, days), 0.35).T
+    logits = usual + season + of_day + moved * (day >= CHANGE) * (np.arange(10) == 0)
+    share = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    counts = np.array([random.multinomial(72_000, each) for each in share])
+    starts = [START + timedelta(days=each) for each in range(days)]
+    return pl.concat(
+        pl.DataFrame(
+            {"version": "v1", "start": starts, "feature": FEATURE, "bin": str(value + 1)}
+        ).with_columns(value=counts[:, value].astype(np.float64))
+        for value in range(10)
+    ).cast(dict(inputs.TALLY))
+
+
+def input_alarms(days: int, seed: int, *, moved: float = 0.0) -> list[Alarm]:
+    """The alarms about such a feature."""
+    tallied = shares(days, seed, moved=moved)
+    seen = tallied.filter(pl.col("start") < START + timedelta(days=HELD_OUT))
+    counts = dict(seen.group_by("bin").agg(pl.col("value").sum()).iter_rows())
+    bins = {"v1": inputs.Bins.of(json.dumps({FEATURE: {"counts": counts}}), taxi)}
+    return inputs.alarms(tallied, bins, taxi.policy)
+
+
 def judge_errors(alike: float, trials: int) -> dict[str, float]:
     """How often a version that is no better is promoted within 28 days."""
     gains = alike_days(np.random.default_rng(1), (trials, 28), alike)
@@ -91,6 +127,18 @@ def experiments(runs: int) -> Iterator[tuple[str, str, dict[str, Any]]]:
     """What is measured, the case, and its figures."""
     for name, stream in QUIET.items():
         yield "false alarms", name, false_alarms(stream, runs, 730)
+    found = sum(len(input_alarms(730, seed)) for seed in range(runs))
+    figures = {"years": 2 * runs, "alarms": found, "days_between": 730 * runs / max(1, found)}
+    yield "false alarms", "inputs: weekends, a season, days that differ", figures
+    for moved in (0.7, 1.4):
+        after = [list(_days(input_alarms(CHANGE + 60, seed, moved=moved))) for seed in range(runs)]
+        late = [next((day for day in each if day > 0), np.inf) for each in after]
+        figures = {"median": float(np.median(late)), "found": float(np.mean(np.isfinite(late)))}
+        yield (
+            "days until a change is found",
+            f"inputs: a value {np.exp(moved):.1f} times as frequent",
+            figures,
+        )
     for name, stream in CHANGES.items():
         yield "days until a change is found", name, delays(stream, runs)
     for alike in (0.0, 0.3, 0.5, 0.6):

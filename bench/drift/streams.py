@@ -157,4 +157,5 @@ def metrics(held_out: pl.DataFrame, application: Application) -> dict[str, float
 
 def _score(errors: pl.DataFrame) -> dict[str, float]:
     error = errors["error"].to_numpy()
-    return {"rmse": float(np.sqrt(np.mean(error**2))), "bias": float(error.mean())}
+    rmse, bias = np.sqrt(np.mean(error**2)), error.mean()
+    return {"rmse": float(rmse), "bias": float(bias), "rows": float(error.size)}

@@ -26,7 +26,7 @@ from edml.monitoring.quiet import Normal
 from edml.monitoring.watch import Detector, Watched
 
 DAY = timedelta(days=1)
-DAYS, CHANGE = 70, 40
+DAYS, CHANGE = 90, 60
 POLICY = Policy(rest=7 * DAY)
 
 

@@ -21,7 +21,7 @@ class Policy:
     by default, that is an eighth of the range of outcomes that count.
 
     An RMSE is no drift while it is at most ``tolerance`` (a share of it) above the normal one, nor
-    is a bias of less than a quarter of that (in a segment, half of it). Without drift, alarms are
+    is a bias of less than a quarter of that (in a segment, of all of it). Without drift, alarms are
     ``quiet_for`` or more apart on average, in the worst case.
 
     A challenger is in the shadow for no less and no more than ``trial``. One that is no better than

@@ -13,7 +13,9 @@ from edml.monitoring.quiet import Normal
 
 _PARTS: Final = ("hour", "weekday", "segment")
 _SEGMENT: Final = "segment."
-_RMSE: Final = ".rmse"
+_ROWS: Final = ".rows"
+_FEWEST_ROWS: Final = 400
+"""From so many rows, a mean error is known to a twentieth of the RMSE."""
 
 _USUAL_SPREAD: Final = {"error": 0.15, "squared": 0.25}
 """How much blocks differ where nobody has measured it: a share of the RMSE, and a logarithm."""
@@ -64,12 +66,12 @@ class Baseline:
 
     @cached_property
     def segments(self) -> tuple[str, ...]:
-        """The segments that the hold-out had, in order."""
+        """The segments of which the hold-out had rows enough to know them, in order."""
         return tuple(
             sorted(
-                name.removeprefix(_SEGMENT).removesuffix(_RMSE)
-                for name in self.metrics
-                if name.startswith(_SEGMENT) and name.endswith(_RMSE)
+                name.removeprefix(_SEGMENT).removesuffix(_ROWS)
+                for name, rows in self.metrics.items()
+                if name.startswith(_SEGMENT) and name.endswith(_ROWS) and rows >= _FEWEST_ROWS
             )
         )
 
@@ -100,9 +102,8 @@ class Baseline:
             if what == "error":
                 measured *= unit / self.rmse("")
             spread = float(np.sqrt(usual * spread**2 + (1 - usual) * measured**2))
-            correlation = (
-                usual * correlation + (1 - usual) * self.metrics[f"block.{what}.correlation"]
-            )
+            found = self.metrics.get(f"block.{what}.correlation", correlation)
+            correlation = usual * correlation + (1 - usual) * found
         return Normal(
             spread=spread,
             correlation=correlation,

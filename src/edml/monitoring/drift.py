@@ -102,7 +102,7 @@ def _watched(baseline: Baseline, policy: Policy) -> Iterator[Watched]:
             falls=False,
             share=share if segment else SHARES["performance"],
         )
-        bias = policy.tolerance / (2 if segment else 4) * baseline.rmse(segment)
+        bias = policy.tolerance / (1 if segment else 4) * baseline.rmse(segment)
         yield Watched(
             "bias",
             segment,

@@ -1,6 +1,6 @@
 """Drift that shows before outcomes arrive: of the inputs, feature by feature, and of predictions.
 
-A block's distribution of a feature is compared with that of the same weekday in the four weeks
+A block's distribution of a feature is compared with that of the same weekday two to five weeks
 before: so neither weekends nor the seasons, which move distributions a little each month, are news.
 What is watched is by how much it differs from one block to the next in normal times: a change is a
 block that is further from its past than blocks usually are. (A slow drift of the inputs is
@@ -49,13 +49,14 @@ _OTHER: Final = "other"
 _LEAST_SHARE: Final = 0.01
 """Values of a category that are rarer in the training rows are counted together."""
 _WEEK: Final = timedelta(days=7)
-_WEEKS: Final = 4
+_WEEKS: Final = range(2, 6)
+"""The weeks that a block is compared with: not the last one, which may be part of a change."""
 _FEWEST_WEEKS: Final = 2
 _FEWEST_BLOCKS: Final = 14
 """So many blocks' distances are known before one is told from them."""
 _UNLIKE: Final = 0.6
 _REMEMBERED: Final = 56
-_SLACK: Final = 0.02
+_SLACK: Final = 0.01
 _USUAL: Final = Normal(spread=0.05, correlation=0.3, blocks=7.0, band=0.0, least=0.005)
 """Of distances (0 to 1), and of the logarithm of the mean prediction."""
 
@@ -234,11 +235,7 @@ class _Past:
         number = {start: place for place, start in enumerate(starts)}
         week = -(_WEEK // -block) * block
         self._weeks = [
-            [
-                number[then]
-                for weeks in range(1, _WEEKS + 1)
-                if (then := start - weeks * week) in number
-            ]
+            [number[then] for weeks in _WEEKS if (then := start - weeks * week) in number]
             for start in starts
         ]
 

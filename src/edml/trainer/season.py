@@ -62,8 +62,9 @@ class HeldOut:
         and ``season.error.weekday.0`` on Mondays, while a square's are factors; so are those of
         ``season.error.segment.Queens``. ``block.error.spread`` is by how much the mean errors of
         blocks differ from that beyond what their counts explain, ``.correlation`` of one with the
-        next, ``.noise`` the variance of one row; ``block.squared`` has the same of the logarithm
-        of a block's mean square over the expected one, and ``block.count`` is how many they were.
+        next (if the hold-out has neighbours), ``.noise`` the variance of one row. ``block.squared``
+        has the same of the logarithm of a block's mean square over the expected one, and
+        ``block.count`` is how many blocks there were.
         """
         found = {"season.clip": self.clip}
         clipped = np.clip(self.errors, -self.clip, self.clip)
@@ -106,11 +107,13 @@ class HeldOut:
         mean_error = np.bincount(block, error - error.mean() - expected) / count
         logarithm = _logarithm(np.bincount(block, square) / np.bincount(block, ratio))
         yield "block.count", float(len(blocks))
+        adjoins = np.diff(blocks) == 1
         for name, deviations in (("error", mean_error), ("squared", logarithm)):
-            spread, correlation = _spread(deviations, noise[name] / count, np.diff(blocks) == 1)
+            spread, correlation = _spread(deviations, noise[name] / count, adjoins)
             yield f"block.{name}.spread", spread
-            yield f"block.{name}.correlation", correlation
             yield f"block.{name}.noise", noise[name]
+            if np.count_nonzero(adjoins) >= _FEWEST_BLOCKS:
+                yield f"block.{name}.correlation", correlation
 
     @property
     def hour(self) -> Integers:
