@@ -74,13 +74,14 @@ def fetch(
     What is here already is checked by its sha256 and not fetched again; a download that breaks off
     is continued.
     """
-    from edml import downloads, wiring
+    from edml import downloads
+    from edml.application.finding import find_application
     from edml.cli.download_progress import download_progress
     from edml.cli.tables import print_json
     from edml.settings import Settings
 
     settings = Settings.read()
-    application = wiring.find_application(app or settings.application)
+    application = find_application(app or settings.application)
     if application.downloads is None:
         raise UsageError(
             f"nobody publishes past events of {application.name}",
@@ -151,13 +152,13 @@ def simulate(
 
     Whole months are written, in the format of real data. The same options give the same files.
     """
-    from edml import wiring
     from edml.application import Simulation
+    from edml.application.finding import find_application
     from edml.cli.tables import print_json
     from edml.settings import Settings
 
     settings = Settings.read()
-    application = wiring.find_application(app or settings.application)
+    application = find_application(app or settings.application)
     if application.simulate is None:
         raise UsageError(
             f"{application.name} has no simulation",
@@ -202,12 +203,12 @@ Example:
 @json_option
 def describe(*, app: str | None, data: Path | None, start: date, end: date, as_json: bool) -> None:
     """Say what there is, what cleaning leaves out and why, and how labels are distributed."""
-    from edml import wiring
+    from edml.application.finding import find_application
     from edml.cli.tables import console, number, print_json, table
     from edml.settings import Settings
 
     settings = Settings.read()
-    application = wiring.find_application(app or settings.application)
+    application = find_application(app or settings.application)
     past = application.history(data or settings.data, start, end)
     description = Description.of(application, past)
     if as_json:

@@ -43,7 +43,7 @@ def command(
     """
     from datetime import UTC, datetime
 
-    from edml import wiring
+    from edml.application.finding import find_application
     from edml.models import admission
     from edml.models.artefact import Artefact
     from edml.models.quiet_tensorflow import import_tensorflow, silent_standard_error
@@ -52,7 +52,7 @@ def command(
     from edml.serving.served import Bound
 
     found = Artefact.read(artefact)
-    application = wiring.find_application(app or found.description.application)
+    application = find_application(app or found.description.application)
     model = found.model(flavour or found.flavours()[0])
     if model.flavour == "savedmodel":
         with silent_standard_error():

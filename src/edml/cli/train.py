@@ -118,7 +118,7 @@ def command(
 
     A month or a day that is named last is included.
     """
-    from edml import wiring
+    from edml.application.finding import find_application
     from edml.cli.training_progress import training_progress
     from edml.models.quiet_tensorflow import import_tensorflow, silent_standard_error
     from edml.settings import Settings
@@ -128,7 +128,7 @@ def command(
     if (test_from is None) != (test_to is None):
         raise click.UsageError("give both --test-from and --test-to, or none of them")
     settings = Settings.read()
-    application = wiring.find_application(app or settings.application)
+    application = find_application(app or settings.application)
     job = Job(
         train=Span(start, end),
         test=None if test_from is None or test_to is None else Span(test_from, test_to),

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from edml import wiring
+from edml.application.finding import find_application
 from edml.demo import commands, months
 from edml.demo.children import Children
 from edml.demo.drift import Drift
@@ -26,7 +27,7 @@ def perform(plan: Plan, home: Home, story: Story, view: View, resources: ExitSta
 
     What is begun is handed to ``resources``, which end it.
     """
-    application = wiring.find_application(APPLICATION)
+    application = find_application(APPLICATION)
     split = _split(plan)
     story.begin("log", "a real Kafka and a real schema registry, on this machine")
     log = resources.enter_context(fresh_log(home, story))

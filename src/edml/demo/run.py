@@ -5,6 +5,7 @@ from contextlib import ExitStack, suppress
 import click
 
 from edml import wiring
+from edml.application.finding import find_application
 from edml.demo import signals
 from edml.demo.children import end_descendants
 from edml.demo.home import Home
@@ -67,7 +68,7 @@ def _leave_nothing() -> None:
 
 
 def _topics() -> Topics:
-    app = wiring.find_application(APPLICATION)
+    app = find_application(APPLICATION)
     return Topics(
         events=app.event.topic,
         predictions=app.predictions_topic,

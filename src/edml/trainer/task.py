@@ -9,15 +9,14 @@ import logging
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import click
 import fsspec
 
-from edml.application import Application
-from edml.errors import DataError, EdmlError, UsageError
+from edml.application.finding import find_application
+from edml.errors import DataError, EdmlError
 from edml.settings import Settings
 from edml.trainer.hyperparameters import Hyperparameters
 from edml.trainer.span import Span, day_after, first_day
@@ -92,7 +91,7 @@ def task(  # noqa: PLR0913  a parameter an option
             test_rows=None if eval_steps is None else eval_steps * batch_size,
             threads=threads,
         )
-        result = run(_application(app), job, datetime.now(UTC), _log)
+        result = run(find_application(app), job, datetime.now(UTC), _log)
         target, path = fsspec.url_to_fs(output_dir)
         target.put(f"{result.artefact.folder}/", f"{path.rstrip('/')}/", recursive=True)
     click.echo(json.dumps({**result.figures(), "artefact": output_dir}))
@@ -128,21 +127,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except EdmlError as error:
         click.echo(f"edml: {error}", err=True)
         sys.exit(error.exit_code)
-
-
-def _application(name: str) -> Application:
-    installed = {each.name: each for each in entry_points(group="edml.applications")}
-    entry = installed.get(name) or EntryPoint(name, name, "edml.applications")
-    try:
-        found = entry.load()
-    except (ImportError, AttributeError) as error:
-        raise UsageError(
-            f"there is no application {name!r}: {error}",
-            todo=f"name one of {', '.join(sorted(installed))}, or package.module:name",
-        ) from error
-    if not isinstance(found, Application):
-        raise UsageError(f"{name} is a {type(found).__name__}, not an Application")
-    return found
 
 
 def _log(what: str, done: float) -> None:

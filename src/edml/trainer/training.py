@@ -1,6 +1,5 @@
 """A training from history to artefact: the shell around the model."""
 
-import importlib
 import importlib.metadata
 import shutil
 import time
@@ -17,9 +16,8 @@ from numpy.typing import NDArray
 import edml
 from edml.application import Application
 from edml.errors import DataError, TrainingError, UsageError
-from edml.models import flavours, self_test
+from edml.models import self_test
 from edml.models.artefact import DESCRIPTION, Artefact, Description
-from edml.models.flavour import Predictor
 from edml.models.quiet_tensorflow import import_tensorflow
 from edml.models.records import Metadata
 from edml.models.version import Version, current_commit
@@ -27,16 +25,11 @@ from edml.trainer import baselines, dataset
 from edml.trainer.dataset import Dataset, Examples
 from edml.trainer.distributions import distributions
 from edml.trainer.evaluation import Evaluation, evaluate
+from edml.trainer.exporting import EXPORTS, agreed, drafted, export
 from edml.trainer.folded import Folded
 from edml.trainer.hyperparameters import Hyperparameters
 from edml.trainer.self_test_rows import choose
 from edml.trainer.span import Span
-
-EXPORTS: Final = {
-    "savedmodel": "edml.trainer.export_savedmodel",
-    "onnx": "edml.trainer.export_onnx",
-}
-"""Who writes which flavour: modules with ``export(network, path)``."""
 
 _LIBRARIES: Final = ("keras", "lightgbm", "numpy", "onnx", "onnxruntime", "polars", "tensorflow")
 _TEST_SHARE: Final = 0.1
@@ -119,10 +112,10 @@ def run(application: Application, job: Job, now: datetime, tell: Tell) -> Result
     folder = job.artefact or job.home / str(version)
     _check_free(folder)
     network = _train(application, learned, job, tell)
-    draft = _draft(folder)
+    draft = drafted(folder)
     tell(f"exporting {' and '.join(job.flavours)}", 0)
-    predictors = [_export(network, name, draft, job.threads) for name in job.flavours]
-    predictions = _agreed(application, predictors, tested)
+    predictors = [export(network, name, draft, job.threads) for name in job.flavours]
+    predictions = agreed(application, predictors, tested)
     compared = _baselines(application, job, learned, tested, tell)
     evaluation = evaluate(application, tested, predictions, compared)
     description = Description(
@@ -169,14 +162,6 @@ def _check_free(folder: Path) -> None:
         )
 
 
-def _draft(folder: Path) -> Path:
-    """An empty folder beside the one that the artefact shall have."""
-    draft = folder.with_name(f".{folder.name}.draft")
-    shutil.rmtree(draft, ignore_errors=True)
-    draft.mkdir(parents=True)
-    return draft
-
-
 def _train(application: Application, learned: Examples, job: Job, tell: Tell) -> Folded:
     """The trained network; TensorFlow is imported from here on."""
     import_tensorflow()
@@ -189,32 +174,8 @@ def _train(application: Application, learned: Examples, job: Job, tell: Tell) ->
     def told(done: float, rmse: float) -> None:
         tell(f"{what}, RMSE {rmse:.2f} on those held back", done)
 
-    return model.train_and_evaluate(application, learned, job.parameters, job.job_dir, told)
-
-
-def _export(network: Folded, name: str, folder: Path, threads: int) -> Predictor:
-    """Write the network in one flavour, and load it again."""
-    flavour = flavours.named(name)
-    importlib.import_module(EXPORTS[name]).export(network, folder / flavour.path)
-    return flavour.load(folder, threads=threads)
-
-
-def _agreed(
-    application: Application, predictors: Sequence[Predictor], tested: Examples
-) -> NDArray[np.float64]:
-    """The predictions of the first flavour, once the others have been seen to give the same."""
-    first, *others = (
-        self_test.predict(application, predictor, tested.features).astype(np.float64)
-        for predictor in predictors
-    )
-    for other in others:
-        off = float(np.max(np.abs(other - first) / np.maximum(1, np.abs(first))))
-        if off > self_test.TOLERANCE:
-            raise TrainingError(
-                f"the flavours of the model differ by {off:.1e}: more than {self_test.TOLERANCE}",
-                todo="please report this with the application's declaration",
-            )
-    return first
+    parts = learned.split(job.parameters.held_back)
+    return model.train_and_evaluate(application, parts, job.parameters, job.job_dir, told)
 
 
 def _baselines(
@@ -255,9 +216,14 @@ def _metadata(application: Application, job: Job, trained: Trained, now: datetim
         rows=trained.learned.rows,
         metrics=trained.evaluation.metrics(),
         distributions=distributions(application, trained.learned),
-        libraries={name: importlib.metadata.version(name) for name in _LIBRARIES},
+        libraries=libraries(),
         parameters={name: str(value) for name, value in asdict(job.parameters).items()},
     )
+
+
+def libraries() -> dict[str, str]:
+    """The versions of the libraries that a model comes from."""
+    return {name: importlib.metadata.version(name) for name in _LIBRARIES}
 
 
 def _version(job: Job, now: datetime) -> Version:
