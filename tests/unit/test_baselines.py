@@ -35,10 +35,7 @@ def test_simple_baselines_are_means(parts: tuple[Examples, Examples]) -> None:
 def test_a_pair_never_seen_gets_the_mean(parts: tuple[Examples, Examples]) -> None:
     """There is no better guess."""
     learned, tested = parts
-    west = learned.features["region"].to_numpy() == "west"
-    only_west = Examples(
-        learned.events.filter(west), learned.features.filter(west), learned.labels[west]
-    )
+    only_west = learned.where(learned.features["region"] == "west")
     found = baselines.simple(parcels, only_west, tested)["service_region"]
     assert found == pytest.approx(np.full(tested.rows, only_west.labels.mean()))
 

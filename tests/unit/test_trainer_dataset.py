@@ -8,7 +8,7 @@ import pytest
 
 from edml.application import OUTCOME_TIME, Past, fields_of
 from edml.errors import TrainingError
-from edml.trainer.dataset import hours, known, read
+from edml.trainer.dataset import Examples, hours, known, read
 from edml.trainer.span import Span
 from tests.parcels import MORNING, HandedOver, parcels
 
@@ -112,6 +112,22 @@ def test_only_what_is_known_may_be_learnt_from() -> None:
     assert usable.rows == usable.features.height == usable.events.height == 7 * 24 + 1
     late = usable.events.with_columns(outcome_time=pl.lit(as_of + timedelta(microseconds=1)))
     assert not late.select(known(parcels, as_of)).to_series().any()
+
+
+def test_rows_are_thinned_spread_and_put_in_order() -> None:
+    """Each way to take rows keeps what belongs to a row together, its weight included."""
+    examples = read(parcels, None, JANUARY).examples
+    weighted = examples.weighted(np.arange(examples.rows, dtype=float))
+    few = weighted.thinned(10)
+    assert few.rows == 10
+    assert few.weights is not None
+    assert few.labels.tolist() == examples.labels[few.weights.astype(int)].tolist()
+    assert few.events["parcel"][-1] == examples.events["parcel"][-1]
+    most, held_back = weighted.spread(10)
+    assert (most.rows, held_back.rows) == (examples.rows - 74, 74)
+    again = Examples.joined([held_back, most]).ordered("handed_over_at")
+    assert again.labels.tolist() == examples.labels.tolist()
+    assert again.digest == examples.digest != weighted.digest != few.digest
 
 
 def test_hours_are_those_of_utc_without_a_wall_clock() -> None:

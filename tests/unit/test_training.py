@@ -231,3 +231,34 @@ def test_categories_and_numbers_are_described() -> None:
     assert found["region"] == {"counts": {}, "other": examples.rows}
     assert found["weight_g"]["quantiles"][0] == 0
     assert found["weight_g"]["quantiles"][-1] == 6000
+
+
+def test_rows_count_as_much_as_their_weights(tmp_path: Path) -> None:
+    """Of rows that contradict each other, the network believes those that count for more."""
+    from edml.trainer import model, tables
+
+    examples = dataset.read(parcels, None, JANUARY_TO_MARCH).examples
+    odd = np.random.default_rng(5).random(examples.rows) < 0.5  # nothing else tells them apart
+    contradicting = replace(examples, labels=np.where(odd, 40.0, 10.0))
+    weighted = contradicting.weighted(np.where(odd, 1.0, 1e-3))
+    network = model.train_and_evaluate(
+        parcels, weighted.spread(9), QUICK, tmp_path, lambda _done, _rmse: None
+    )
+    assert tables.answers(network, examples.features) == pytest.approx(40.0, abs=1)
+
+
+def test_it_ends_when_it_is_enough(tmp_path: Path) -> None:
+    """After the epoch in which its time is over; the best network so far is given back."""
+    from edml.trainer import model
+
+    examples = dataset.read(parcels, None, JANUARY_TO_MARCH).examples
+    told: list[float] = []
+    model.train_and_evaluate(
+        parcels,
+        examples.spread(9),
+        QUICK,
+        tmp_path,
+        lambda done, _rmse: told.append(done),
+        enough=lambda: len(told) == 2,
+    )
+    assert told == [0.25, 0.5]

@@ -29,6 +29,19 @@ def test_few_rows_say_little() -> None:
     assert wide.evidence(Terms(np.array([[2], [1]]), (3,)))[:, 0] == pytest.approx([0, np.log(2)])
 
 
+def test_a_row_that_counts_twice_is_two_rows() -> None:
+    """Counts stand for repetitions, and for rows that are worth less than a whole one."""
+    random = np.random.default_rng(3)
+    places, labels = random.integers(4, size=(60, 1)), random.normal(size=60)
+    counts = random.integers(1, 4, size=60)
+    counted = solve(Terms(places, (4,)), labels, ridge=2.0, counts=counts.astype(float))
+    repeated = Terms(np.repeat(places, counts, axis=0), (4,))
+    expected = solve(repeated, np.repeat(labels, counts), ridge=2.0)
+    assert counted.intercept == pytest.approx(expected.intercept)
+    assert counted.weights[0] == pytest.approx(expected.weights[0])
+    assert counted.rows[0].tolist() == expected.rows[0].tolist()
+
+
 def test_unseen_effects_know_nothing_of_their_own_label() -> None:
     """The effect on a row whose value stands there alone is zero, whatever its label."""
     places = np.arange(50)[:, np.newaxis]

@@ -3,9 +3,10 @@
 The same rule as in scoring says which outcomes count, and the same features as in serving are made.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
@@ -35,26 +36,67 @@ class Examples:
     events: pl.DataFrame
     features: pl.DataFrame
     labels: NDArray[np.float64]
+    weights: NDArray[np.float64] | None = None
+    """How much each row counts, if not all count the same."""
 
     @property
     def rows(self) -> int:
         """How many there are."""
         return len(self.labels)
 
+    @property
+    def digest(self) -> str:
+        """A hash of what is learnt from."""
+        found = sha256(self.labels.tobytes())
+        found.update(self.features.hash_rows().to_numpy().tobytes())
+        if self.weights is not None:
+            found.update(self.weights.tobytes())
+        return found.hexdigest()[:16]
+
     def split(self, share: float) -> tuple["Examples", "Examples"]:
         """The earlier part, and the last ``share`` of the rows."""
         first = self.rows - round(self.rows * share)
         return self[:first], self[first:]
 
+    def spread(self, every: int) -> tuple["Examples", "Examples"]:
+        """All rows but one in ``every``, and those: spread over the whole time."""
+        chosen = pl.int_range(self.rows, eager=True) % every == every - 1
+        return self.where(~chosen), self.where(chosen)
+
+    def thinned(self, most: int) -> "Examples":
+        """At most so many rows, spread over the whole time."""
+        if self.rows <= most:
+            return self
+        return self._taken(np.linspace(0, self.rows - 1, most).round().astype(np.int64))
+
+    def weighted(self, weights: NDArray[np.float64]) -> "Examples":
+        """The same rows, each of which counts so much."""
+        return replace(self, weights=weights)
+
     def __getitem__(self, rows: slice) -> "Examples":
-        start, stop, _ = rows.indices(self.rows)
-        return Examples(self.events[start:stop], self.features[start:stop], self.labels[start:stop])
+        return self._taken(np.arange(self.rows)[rows])
 
     def where(self, chosen: pl.Series) -> "Examples":
         """The rows for which a column of truth values holds."""
+        return self._taken(chosen.to_numpy().nonzero()[0])
+
+    def ordered(self, *by: str) -> "Examples":
+        """The same rows in the order of some columns of ``events``."""
+        order = self.events.select(pl.arg_sort_by(by, maintain_order=True)).to_series()
+        return self._taken(order.to_numpy())
+
+    @staticmethod
+    def joined(parts: Sequence["Examples"]) -> "Examples":
+        """The rows of some examples, one after the other; what is not known of an event is null."""
         return Examples(
-            self.events.filter(chosen), self.features.filter(chosen), self.labels[chosen.to_numpy()]
+            pl.concat([each.events for each in parts], how="diagonal"),
+            pl.concat([each.features for each in parts]),
+            np.concatenate([each.labels for each in parts]),
         )
+
+    def _taken(self, rows: NDArray[np.integer[Any]]) -> "Examples":
+        weights = None if self.weights is None else self.weights[rows]
+        return Examples(self.events[rows], self.features[rows], self.labels[rows], weights)
 
 
 @dataclass(frozen=True)

@@ -84,14 +84,7 @@ class Encoding:
         """The place of each value in its category's vocabulary: shape ``[rows, categories]``."""
         encoded = np.empty((features.height, len(self.categories)), dtype=np.int32)
         for at, category in enumerate(self.categories):
-            values = list(category.values)
-            places = features[category.name].replace_strict(
-                values,
-                list(range(1, len(values) + 1)),
-                default=OUT_OF_VOCABULARY,
-                return_dtype=pl.Int32,
-            )
-            encoded[:, at] = places.to_numpy()
+            encoded[:, at] = places_of(category, features[category.name])
         return encoded
 
     def floats(self, features: pl.DataFrame) -> Floats:
@@ -116,6 +109,18 @@ class Encoding:
             sizes.append(self.sizes[first] * self.sizes[second])
         stacked = np.array(places, dtype=np.int64).reshape(len(sizes), len(indices))
         return Terms(stacked.T, tuple(sizes))
+
+
+def places_of(category: Category, column: pl.Series) -> Indices:
+    """The place of each value of a column in the category's vocabulary: shape ``[rows]``."""
+    values = list(category.values)
+    places = column.replace_strict(
+        values,
+        list(range(1, len(values) + 1)),
+        default=OUT_OF_VOCABULARY,
+        return_dtype=pl.Int32,
+    )
+    return places.to_numpy()
 
 
 def _edges(column: pl.Series, intervals: int) -> Floats:

@@ -1,5 +1,6 @@
 """Writes the folded network as an ONNX graph: gathers, a few matrix products, no one-hots."""
 
+from base64 import b64encode
 from functools import reduce
 from pathlib import Path
 from typing import Any, Final
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from edml.application import Category
+from edml.trainer import tables
 from edml.trainer.folded import Dense, Folded, Joint, consecutive, joints, pairs
 
 _OPSET: Final = 17
@@ -23,8 +25,14 @@ _TYPES: Final = {
 
 
 def export(network: Folded, path: Path) -> None:
-    """Write the file ``path``: the same inputs, outputs and predictions as the SavedModel."""
-    onnx.save(graph(network), str(path))
+    """Write the file ``path``: the same inputs, outputs and predictions as the SavedModel.
+
+    The network's tables are among its metadata.
+    """
+    model = graph(network)
+    kept = b64encode(tables.packed(network)).decode()
+    helper.set_model_props(model, {tables.ONNX_METADATA: kept})
+    onnx.save(model, str(path))
 
 
 def graph(network: Folded) -> onnx.ModelProto:

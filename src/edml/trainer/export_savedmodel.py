@@ -7,11 +7,15 @@ from typing import Any
 import tensorflow as tf
 
 from edml.application import Category
+from edml.trainer import tables
 from edml.trainer.folded import Dense, Folded, Joint, consecutive, joints, pairs
 
 
 def export(network: Folded, path: Path) -> None:
-    """Write the folder ``path``. Its signature ``serving_default`` takes batches of any size."""
+    """Write the folder ``path``. Its signature ``serving_default`` takes batches of any size.
+
+    The network's tables lie within.
+    """
     module = _Network(network)
     dtypes = {"int64": tf.int64, "float32": tf.float32, "string": tf.string}
     specs = {
@@ -20,6 +24,9 @@ def export(network: Folded, path: Path) -> None:
     }
     concrete = tf.function(module.predict, autograph=False).get_concrete_function(**specs)
     tf.saved_model.save(module, str(path), signatures={"serving_default": concrete})
+    beside = path.parent / tables.SAVED_MODEL
+    beside.parent.mkdir()
+    beside.write_bytes(tables.packed(network))
 
 
 class _Network(tf.Module):  # type: ignore[misc]  # TensorFlow ships no types

@@ -58,12 +58,13 @@ def squared_error() -> Any:
 
 
 class EpochEnd(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships no types
-    """After each epoch: a look at the loss, a checkpoint, and word of it."""
+    """After each epoch: a look at the loss, a checkpoint, word of it, and whether it is enough."""
 
-    def __init__(self, checkpoints: Checkpoints, tell: Tell) -> None:
+    def __init__(self, checkpoints: Checkpoints, tell: Tell, enough: Callable[[], bool]) -> None:
         super().__init__()
         self._checkpoints = checkpoints
         self._tell = tell
+        self._enough = enough
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         """Do so; raises `TrainingError` when the loss is not a number."""
@@ -75,3 +76,5 @@ class EpochEnd(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships n
             )
         self._checkpoints.save(epoch + 1, rmse)
         self._tell((epoch + 1) / self.params["epochs"], rmse)
+        if self._enough():
+            self.model.stop_training = True

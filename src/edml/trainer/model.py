@@ -7,7 +7,7 @@ raw, named features to the label (`edml.trainer.folded`), which is exported with
 
 import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from pathlib import Path
@@ -36,16 +36,17 @@ _JUDGED_AT_ONCE: Final = 8192
 
 @dataclass(frozen=True)
 class Rows:
-    """What the network takes of some rows, by name, and their labels."""
+    """What the network takes of some rows, by name, their labels, and how much each counts."""
 
     columns: Mapping[str, NDArray[Any]]
     labels: Floats
+    weights: Floats
 
     @property
     def digest(self) -> str:
         """A hash of all of it."""
         found = sha256(self.labels.tobytes())
-        for column in self.columns.values():
+        for column in (self.weights, *self.columns.values()):
             found.update(column.tobytes())
         return found.hexdigest()
 
@@ -66,7 +67,7 @@ def read_dataset(
     goes on as it would have.
     """
     columns = {name: tf.constant(column) for name, column in rows.columns.items()}
-    labels = tf.constant(rows.labels)
+    labels, weights = tf.constant(rows.labels), tf.constant(rows.weights)
 
     def shuffled(epoch: Any) -> tf.data.Dataset:
         seed = tf.stack([tf.cast(parameters.seed, tf.int64), epoch])
@@ -75,44 +76,50 @@ def read_dataset(
 
     def gathered(places: Any) -> Any:
         batch = {name: tf.gather(column, places) for name, column in columns.items()}
-        return batch, tf.gather(labels, places)
+        return batch, tf.gather(labels, places), tf.gather(weights, places)
 
     numbers = tf.data.Dataset.range(epochs.start, epochs.stop)
     return numbers.flat_map(shuffled).map(gathered).prefetch(4)
 
 
-def train_and_evaluate(
+def train_and_evaluate(  # noqa: PLR0913  what, on what, how, where, and who is told and asked
     application: Application,
-    examples: Examples,
+    examples: tuple[Examples, Examples],
     parameters: Hyperparameters,
     job_dir: Path,
     tell: Tell,
+    *,
+    enough: Callable[[], bool] = lambda: False,
 ) -> Folded:
-    """Train on the examples, but for their last part: on it, each epoch is judged.
+    """Train on the first part of the examples; on the second one, each epoch is judged.
 
-    The network of the best epoch is given back. ``job_dir`` takes TensorBoard's logs and the
-    checkpoints; a training that was killed goes on from its last epoch there, and gives the same
-    network as if it had not been.
+    The network of the best epoch is given back. Rows count as much as their weights say.
+    ``job_dir`` takes TensorBoard's logs and the checkpoints; a training that was killed goes on
+    from its last epoch there, and gives the same network as if it had not been. After each epoch
+    it is asked whether that is ``enough``.
 
     Raises:
         TrainingError: there are too few rows, or the loss is not a number.
     """
-    learned, held_back = examples.split(parameters.held_back)
+    learned, held_back = examples
     if not learned.rows or not held_back.rows:
         raise TrainingError(
-            f"{examples.rows} rows are too few to learn from and hold some back",
+            f"{learned.rows + held_back.rows} rows are too few to learn from and hold some back",
             todo="choose a longer span of time",
         )
     keras.utils.set_random_seed(parameters.seed)
     encoding = Encoding.of(application, learned.features, intervals=parameters.intervals)
     scaling = _scaling(application, learned.labels)
     targets = _targets(scaling, learned.labels)
-    wide = solve(_terms(encoding, learned), targets, ridge=parameters.ridge)
+    terms = _terms(encoding, learned)
+    wide = solve(terms, targets, ridge=parameters.ridge, counts=learned.weights)
     towers = []
     if application.deep:
         model = WideAndDeep(application, encoding, scaling, wide.intercept, parameters)
         rows = _rows_to_learn(encoding, learned, targets - wide.intercept, parameters)
-        _fit(model, rows, _rows_to_judge(encoding, held_back, wide), parameters, job_dir, tell)
+        judged = _rows_to_judge(encoding, held_back, wide)
+        checkpoints = _fit(model, (rows, judged), parameters, job_dir, tell, enough)
+        checkpoints.finish()
         towers = model.towers
         scaling = _calibrated(model, rows)
     return fold(application, encoding, scaling, wide, towers)
@@ -135,12 +142,13 @@ def _calibrated(model: WideAndDeep, learned: Rows) -> Scaling:
     """
     towers = model.predict(learned.columns, batch_size=_JUDGED_AT_ONCE, verbose=0)
     scaling = model.scaling
+    label = np.average(learned.labels, weights=learned.weights)
     if scaling.link == "identity":
-        missing = float(np.mean(learned.labels) - np.mean(towers))
+        missing = label - np.average(towers.mean(axis=1), weights=learned.weights)
     else:
         predictions = np.exp(np.mean(np.log(towers), axis=1))
-        missing = float(np.log(np.mean(learned.labels) / np.mean(predictions)))
-    return replace(scaling, shift=scaling.shift + missing)
+        missing = np.log(label / np.average(predictions, weights=learned.weights))
+    return replace(scaling, shift=scaling.shift + float(missing))
 
 
 def _targets(scaling: Scaling, labels: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -165,6 +173,7 @@ def _rows_to_learn(
         folds=parameters.folds,
         ridge=parameters.ridge,
         random=np.random.default_rng(parameters.seed),
+        counts=examples.weights,
     )
     return _rows(encoding, examples, effects, evidence)
 
@@ -188,18 +197,22 @@ def _rows(
         # Of the crosses only: a category by itself has evidence enough.
         "evidence": evidence[:, len(encoding.wide) :].astype(np.float32),
     }
-    return Rows(columns, examples.labels.astype(np.float32))
+    weights = np.ones(examples.rows) if examples.weights is None else examples.weights
+    return Rows(
+        columns, examples.labels.astype(np.float32), (weights / weights.mean()).astype(np.float32)
+    )
 
 
-def _fit(  # noqa: PLR0913, PLR0917  the model, its rows, how, where, and who is told
+def _fit(  # noqa: PLR0913, PLR0917  the model, its rows, how, where, and who is told and asked
     model: WideAndDeep,
-    learned: Rows,
-    judged: Rows,
+    parts: tuple[Rows, Rows],
     parameters: Hyperparameters,
     job_dir: Path,
     tell: Tell,
-) -> None:
-    """Train for the epochs that are left, and give the model the best weights."""
+    enough: Callable[[], bool],
+) -> Checkpoints:
+    """Train for the epochs that are left; gives back who knows the best weights."""
+    learned, judged = parts
     batches = -(-len(learned.labels) // parameters.batch_size)
     executions = -(-batches // _STEPS_AT_ONCE)
     at_once = batches // executions
@@ -208,7 +221,7 @@ def _fit(  # noqa: PLR0913, PLR0917  the model, its rows, how, where, and who is
     model.compile(
         optimizer=optimizer(parameters, steps * epochs),
         loss=deviance(model.scaling, learned.labels),
-        metrics=[squared_error()],
+        weighted_metrics=[squared_error()],
         steps_per_execution=at_once,
     )
     model({name: column[:1] for name, column in learned.columns.items()})
@@ -221,13 +234,13 @@ def _fit(  # noqa: PLR0913, PLR0917  the model, its rows, how, where, and who is
         initial_epoch=done,
         epochs=epochs,
         steps_per_epoch=steps,
-        validation_data=(judged.columns, judged.labels),
+        validation_data=(judged.columns, judged.labels, judged.weights),
         validation_batch_size=_JUDGED_AT_ONCE,
         callbacks=[
             keras.callbacks.TensorBoard(job_dir / "logs", write_graph=False),
-            EpochEnd(checkpoints, tell),
+            EpochEnd(checkpoints, tell, enough),
         ],
         shuffle=False,  # the dataset has shuffled
         verbose=0,
     )
-    checkpoints.finish()
+    return checkpoints

@@ -34,11 +34,14 @@ class Terms:
 
 @dataclass(frozen=True)
 class Wide:
-    """The solved linear model: by term, a weight for each place, and the rows that it rests on."""
+    """The solved linear model: by term, a weight for each place, and the rows that it rests on.
+
+    A row that counts for less than others rests on so much less.
+    """
 
     intercept: float
     weights: tuple[Floats, ...]
-    rows: tuple[NDArray[np.int64], ...]
+    rows: tuple[Floats, ...]
 
     def effects(self, terms: Terms) -> Floats:
         """What each term adds: shape ``[rows, terms]``."""
@@ -49,39 +52,50 @@ class Wide:
         return _gather([np.log1p(rows) for rows in self.rows], terms)
 
 
-def solve(terms: Terms, labels: Floats, *, ridge: float) -> Wide:
+def solve(terms: Terms, labels: Floats, *, ridge: float, counts: Floats | None = None) -> Wide:
     """Fit the linear model to the labels.
 
-    ``ridge`` is how many rows of a value weigh as much as knowing nothing of it.
+    ``ridge`` is how many rows of a value weigh as much as knowing nothing of it. ``counts`` says
+    how many rows each row counts for.
     """
-    intercept = float(labels.mean())
+    counted = np.ones(len(labels)) if counts is None else counts
+    intercept = float(np.average(labels, weights=counted))
     residual = labels - intercept
     columns = list(zip(terms.places.T, terms.sizes, strict=True))
-    rows = [np.bincount(places, minlength=size) for places, size in columns]
+    rows: list[Floats] = [
+        np.bincount(places, counted, minlength=size).astype(np.float64) for places, size in columns
+    ]
     weights = [np.zeros(size) for size in terms.sizes]
     for _ in range(_SWEEPS):
         for at, (places, size) in enumerate(columns):
             residual += weights[at][places]
-            sums = np.bincount(places, residual, minlength=size)
+            sums = np.bincount(places, residual * counted, minlength=size)
             weights[at] = sums / (rows[at] + ridge)
             residual -= weights[at][places]
     return Wide(intercept, tuple(weights), tuple(rows))
 
 
-def unseen(
-    terms: Terms, labels: Floats, *, folds: int, ridge: float, random: np.random.Generator
+def unseen(  # noqa: PLR0913  as many as `solve` takes, and how rows are cut up
+    terms: Terms,
+    labels: Floats,
+    *,
+    folds: int,
+    ridge: float,
+    random: np.random.Generator,
+    counts: Floats | None = None,
 ) -> tuple[Floats, Floats]:
     """Effects and evidence of each row, by a linear model that has not seen that row.
 
     The deep part learns on these: weights that had seen the row's own label would look better than
     they are on new rows.
     """
+    counted = np.ones(len(labels)) if counts is None else counts
     effects = np.empty(terms.places.shape)
     evidence = np.empty(terms.places.shape)
     fold = random.integers(folds, size=len(labels))
     for left_out in range(folds):
         own = fold == left_out
-        wide = solve(terms[~own], labels[~own], ridge=ridge)
+        wide = solve(terms[~own], labels[~own], ridge=ridge, counts=counted[~own])
         effects[own] = wide.effects(terms[own])
         evidence[own] = wide.evidence(terms[own])
     return effects, evidence
