@@ -1,14 +1,12 @@
 """Puts the parts together: settings and an application in, a running component out."""
 
-import importlib
-import runpy
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from hashlib import sha256
-from importlib.metadata import entry_points
 from pathlib import Path
 from threading import Event
 from typing import Any, Self
@@ -16,8 +14,8 @@ from typing import Any, Self
 import fsspec
 
 from edml.application import Application, Role
+from edml.application.finding import find_application
 from edml.component import Step
-from edml.errors import UsageError
 from edml.events import Batch
 from edml.kafka import properties
 from edml.kafka.burial import DeadLetters
@@ -38,12 +36,15 @@ from edml.kafka.serdes import FrameDecoder, FrameEncoder, key_schema
 from edml.kafka.spans import spans
 from edml.kafka.topic_facts import topic_facts
 from edml.kafka.topics import TopicSpec, ensure_topics
+from edml.kafka.training_log import KafkaTrainingLog
 from edml.models.admission import Fetch, admit, fetch_artefact
 from edml.models.artefact import Artefact
 from edml.models.records import Command, CommandKind, Model
 from edml.models.store import ModelStore
 from edml.models.trial import Limits, Trials
 from edml.monitoring.governor import Decision
+from edml.retraining.worker import Means, Worker
+from edml.runtime.clock import SystemClock
 from edml.runtime.runner import Pace, Runner
 from edml.scoring.component import Scoring
 from edml.scoring.records import SCORE_KEY, SCORED_KEY, Score, scored_schema
@@ -52,45 +53,11 @@ from edml.serving.records import KEY, prediction_schema
 from edml.serving.served import Bound
 from edml.settings import Settings
 
-ENTRY_POINTS = "edml.applications"
 DEAD_LETTERS = "edml.dead-letters"
 LARGE_BYTES = 10_485_760
 DEFAULT_PARTITIONS = 4
 INLINE_BYTES = 2_097_152
 YEAR_MS = 365 * 24 * 3600 * 1000
-
-
-def find_application(name: str) -> Application:
-    """The application of this name: an installed one, ``package.module:name`` or ``file.py:name``.
-
-    Raises `UsageError` when there is none.
-    """
-    installed = {each.name: each for each in entry_points(group=ENTRY_POINTS)}
-    if name in installed:
-        found = installed[name].load()
-    elif ":" in name:
-        found = _declared(*name.rsplit(":", 1))
-    else:
-        raise UsageError(
-            f"there is no application {name!r}",
-            todo=f"name one of {', '.join(sorted(installed))}, or where yours is declared: "
-            "`path/to/file.py:name` or `package.module:name`",
-        )
-    if not isinstance(found, Application):
-        raise UsageError(f"{name} is a {type(found).__name__}, not an edml.Application")
-    return found
-
-
-def _declared(where: str, name: str) -> Any:
-    try:
-        if where.endswith(".py"):
-            return runpy.run_path(where)[name]
-        return getattr(importlib.import_module(where), name)
-    except (ImportError, OSError, AttributeError, KeyError) as error:
-        raise UsageError(
-            f"the application {where}:{name} cannot be imported: {error}",
-            todo="name a file or a module, and the variable in it that holds the Application",
-        ) from error
 
 
 @dataclass(frozen=True)
@@ -337,11 +304,21 @@ def publish(
 ) -> tuple[Model, Decision]:
     """Admit the artefact in a folder here, then publish it and give it its role.
 
-    An artefact of up to `INLINE_BYTES` travels in the record; a larger one is put in the store.
     Raises `ModelRefusedError` when it would be refused where it is served.
     """
     artefact = Artefact.read(folder)
-    chosen = flavour or artefact.flavours()[0]
+    model = pack(cluster, artefact, flavour or artefact.flavours()[0])
+    cluster.create()
+    with cluster.governor() as governor:
+        return model, governor.publish(model, command(cluster, "publish", model.version, role, by))
+
+
+def pack(cluster: Cluster, artefact: Artefact, chosen: str) -> Model:
+    """Admit one flavour of an artefact here; gives back the model as it may be published.
+
+    An artefact of up to `INLINE_BYTES` travels in the record; a larger one is put in the store.
+    Raises `ModelRefusedError` when it would be refused where it is served.
+    """
     packed = artefact.packed(chosen)
     model = artefact.model(chosen, packed=packed)
     admit(cluster.application, model)
@@ -350,9 +327,31 @@ def publish(
         with fsspec.open(uri, "wb", auto_mkdir=True) as file:
             file.write(packed)
         model = artefact.model(chosen, packed=packed, uri=uri)
+    return model
+
+
+@contextmanager
+def trainer(cluster: Cluster, means: Means) -> Iterator[Worker]:
+    """A worker that trains what is requested on the log, under a name of its own."""
+    app, settings = cluster.application, cluster.settings
     cluster.create()
+    log = KafkaTrainingLog(
+        settings.client(),
+        cluster.registry,
+        app,
+        cluster.control.releases,
+        governor=cluster.governor,
+        table=cluster.models,
+        packer=partial(pack, cluster),
+    )
+    with instance(settings.home, f"{settings.topic_prefix}edml.{app.name}.retrain") as name:
+        yield Worker(name, app, log, SystemClock(), means)
+
+
+def request_training(cluster: Cluster, by: str) -> Decision:
+    """Ask for a training, as a person does."""
     with cluster.governor() as governor:
-        return model, governor.publish(model, command(cluster, "publish", model.version, role, by))
+        return governor.execute(command(cluster, "retrain", None, None, by))
 
 
 def command(

@@ -30,6 +30,7 @@ COMMANDS: Final = {
     "scores": "Show the error of each model, as scored so far.",
     "explain": "Tell where one prediction came from, and what became of it.",
     "report": "Write a page about the models: errors, drift, decisions.",
+    "retrain": "Train again on what the log has seen, when that is asked for.",
     "query": "Ask the topics in SQL.",
     "dead-letters": "List, show and redrive the records that could not be used.",
 }
