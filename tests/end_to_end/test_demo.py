@@ -153,7 +153,7 @@ def test_the_demo_shows_two_versions_and_every_event_predicted_once(
     assert demo.running == {}
     assert demo.open_ports == set()
     tried = demo.what_to_try_next()
-    assert list(tried) == ["up", "models", "scores", "dead-letters", "topics", "down"]
+    assert list(tried) == ["up", "models", "scores", "dead-letters", "topics", "report", "down"]
     for version in (first["version"], second["version"]):
         assert version in tried["models"]
     assert "3 dead letters" in tried["dead-letters"]

@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -124,6 +125,20 @@ def test_the_first_signal_ends_the_demo_and_the_next_ones_do_not_disturb_it(
         signal.raise_signal(number)
     assert caught.value.exit_code == 128 + number
     assert signal.getsignal(number) is before
+
+
+def test_the_farewell_tells_what_the_loop_did(home: Home) -> None:
+    """By the days of the events, where it did anything."""
+    quiet = Report(1, 1, 0, 0, 1.0, {"p50": None, "p99": None}, (), "simulated")
+    told = (("alarmed", "bias", 26), ("loaded", None, 27), ("promoted", None, 31))
+    releases = [
+        {"kind": kind, "version": "v1", "cause": cause, "event_time": f"2020-03-{day}T05:00:00"}
+        for kind, cause, day in told
+    ]
+    said = farewell(replace(quiet, releases=tuple(releases)), home)
+    assert "  2020-03-26  alarmed      bias\n  2020-03-31  promoted     v1\n" in said
+    assert "loaded" not in said
+    assert "What the loop did" not in farewell(quiet, home)
 
 
 def test_the_farewell_unsets_what_would_win_over_the_demos_settings(

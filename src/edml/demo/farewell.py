@@ -2,10 +2,14 @@
 
 import os
 from pathlib import Path
+from typing import Final
 
 from edml.demo.home import Home
 from edml.demo.report import Report, VersionReport
 from edml.settings import ENVIRONMENT_PREFIX
+
+COURSE: Final = ("alarmed", "retrained", "rejected", "failed", "promoted", "dropped", "rolled_back")
+"""What is told of the loop."""
 
 
 def farewell(report: Report, home: Home) -> str:
@@ -22,7 +26,7 @@ def farewell(report: Report, home: Home) -> str:
 {report.rate_per_s:.0f} answers a second, half within {p50:.0f} ms, 99 of 100 within {p99:.0f} ms.
 
 {versions}
-
+{_course(report)}
 What the demo wrote is still there. To look around:
 
   {settings}
@@ -31,6 +35,7 @@ What the demo wrote is still there. To look around:
   edml scores          # their errors
   edml dead-letters    # the bad records, each with its cause
   edml topics
+  edml report --output {_short(home.directory / "report.html")}    # one page about the models
   edml down
 """
 
@@ -42,6 +47,18 @@ def _from(data: str) -> str:
 def _version(each: VersionReport) -> str:
     rmse = "nothing scored" if each.rmse is None else f"RMSE {each.rmse:.2f}"
     return f"  {each.version:<32}  {each.role:<10} {each.count:>7,} scored  {rmse}"
+
+
+def _course(report: Report) -> str:
+    """What the loop did, by the time of the events; empty where nobody was alarmed."""
+    told = [each for each in report.releases if each["kind"] in COURSE and each["event_time"]]
+    if not any(each["kind"] == "alarmed" for each in told):
+        return ""
+    lines = [
+        f"  {str(each['event_time'])[:10]}  {each['kind']:<11}  {each['cause'] or each['version']}"
+        for each in told
+    ]
+    return "\n".join(["", "What the loop did, by the days of the events:", "", *lines, ""])
 
 
 def _is_setting(variable: str) -> bool:
