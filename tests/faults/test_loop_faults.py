@@ -182,7 +182,7 @@ def test_two_monitors_decide_once(watched: Watched) -> None:
     monitors = [watched.monitor(), watched.monitor()]
     drifted(watched)
     watched.days(10, v1=9.0, v2=RMSE)
-    watched.eventually("promoted", 2)
+    watched.eventually("requested", 2)
     watched.rests(*monitors)
     alarms = [each.id for each in watched.history.alarms]
     assert len(alarms) == len(set(alarms))

@@ -5,6 +5,7 @@ open transaction is aborted (KIP-98). Only then are the roles read, so they cann
 between the reading and the writing. Command, model, roles and releases become visible together.
 """
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import TracebackType
@@ -32,6 +33,11 @@ OVERTAKEN = frozenset(
     }
 )
 """What is said to whom another one has fenced."""
+
+_SILENT = logging.getLogger(f"{__name__}.silent")
+"""For librdkafka, which shouts when it is fenced: what goes wrong is told by what is raised."""
+_SILENT.addHandler(logging.NullHandler())
+_SILENT.propagate = False
 
 Decides = Callable[[Roles, Sequence[Release]], Decision]
 """From the roles and what has happened so far, oldest first, to what is to happen now."""
@@ -71,8 +77,9 @@ class Governor:
                 "transactional.id": f"edml.governor.{topics.models}.{application.name}",
                 "transaction.timeout.ms": 10_000,
                 "message.max.bytes": 10_485_760,
-                "log_level": QUIET,  # what goes wrong is told by the error that is raised
-            }
+                "log_level": QUIET,
+            },
+            logger=_SILENT,
         )
 
     def __enter__(self) -> Self:

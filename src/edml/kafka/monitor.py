@@ -21,30 +21,37 @@ from edml.application import Application
 from edml.errors import EdmlError, LogError, OvertakenError, RegistryUnavailableError
 from edml.kafka.codec.schema import avro_schema
 from edml.kafka.governor import Decides, Governor
+from edml.kafka.known_models import KnownModels
 from edml.kafka.models_topic import ModelsTable
-from edml.kafka.reader import Reader
+from edml.kafka.reader import Read, Reader
 from edml.kafka.registry import Registry
 from edml.kafka.releases import ReleasesTable
 from edml.kafka.serdes import FrameDecoder
-from edml.models.evidence import Alarm, Training
-from edml.models.records import Metadata, Release, Roles
+from edml.models.evidence import Alarm
+from edml.models.records import Release, Roles
 from edml.monitoring.figures import Figures
 from edml.monitoring.governor import Decision
 from edml.monitoring.loop import take_step
+from edml.monitoring.predictions_table import PredictionsTable
 from edml.monitoring.scores_table import ScoresTable
 from edml.monitoring.situation import Situation
-from edml.scoring.records import Score
+from edml.monitoring.told import told
+from edml.scoring.records import PROGRESS, Score
+from edml.serving.records import prediction_schema
 
 logger = logging.getLogger(__name__)
 
 WAIT_S: Final = 0.5
 PAUSE_S: Final = 5.0
 """How long is waited before beginning anew, when the log or the registry cannot be used."""
-AWAY_S: Final = 2.0
+AWAY_S: Final = 5.0
 """How long is waited, at the most, before trying again what could not be done."""
 
 AT_MOST_MODELS: Final = 100
 """How many records about models are read in one turn."""
+
+AT_MOST_READINGS: Final = 10
+"""How often predictions are read in one turn."""
 
 RECENT: Final = 100
 """What we have just written is among the last releases that were read, if it was read."""
@@ -93,7 +100,8 @@ class Monitor:
             partitions=sources.partitions,
             kafka_partitions=sources.scores_partitions,
         )
-        self._metadata: dict[str, Metadata] = {}
+        self._predictions = PredictionsTable(application, partitions=sources.partitions)
+        self._predictions_decoder = FrameDecoder(sources.registry, prediction_schema(application))
         self._roles = Roles(application.name, revision=-1)
         self._written: list[Release] = []
         self._read_once: set[str] = set()
@@ -107,7 +115,11 @@ class Monitor:
             self._reader = stack.enter_context(
                 Reader(client, app.scores_topic, self._sources.scores_partitions)
             )
+            self._predictions_reader = stack.enter_context(
+                Reader(client, app.predictions_topic, self._sources.partitions)
+            )
             self._models = stack.enter_context(closing(self._sources.models()))
+            self._about = KnownModels(self._models, app)
             self._releases = stack.enter_context(
                 ReleasesTable(client, registry, self._sources.releases, app.name)
             )
@@ -125,6 +137,7 @@ class Monitor:
     def turn(self) -> None:
         """Read what has come, and do what there is to do, if anything is new."""
         self._read()
+        self._count_predictions()
         caught_up = self._scores.caught_up and len(self._read_once) == len(("models", "releases"))
         watermark = self._scores.watermark if caught_up else None
         if watermark is None or time.monotonic() < self._looks_again_s:
@@ -133,7 +146,13 @@ class Monitor:
         if self._seen is None:
             logger.info("Watching %s up to %s", roles.champion or "no model yet", watermark)
             self._seen = ()
-        seen = (self._blocks(watermark), roles.revision, len(releases))
+        counted = self._predictions.complete_until(watermark) or watermark
+        seen = (
+            self._block(watermark - self._application.outcome.wait),
+            self._block(counted),
+            roles.revision,
+            len(releases),
+        )
         if seen == self._seen or self._step(self._figures(watermark, roles)):
             return
         self._seen = seen
@@ -154,11 +173,26 @@ class Monitor:
                 self._read_once.add("models")
                 break
 
-    def _blocks(self, watermark: datetime) -> int:
-        """How many blocks are complete, counted from 1970."""
-        app = self._application
-        since = watermark - app.outcome.wait - datetime.fromtimestamp(0, UTC)
-        return since // app.policy.block
+    def _count_predictions(self) -> None:
+        for _ in range(AT_MOST_READINGS):
+            read = self._predictions_reader.read(0)
+            self._count(read)
+            if not read.values:
+                break
+
+    def _count(self, read: Read) -> None:
+        for partition, values in read.values.items():
+            frame = self._predictions_decoder.decode(values).frame
+            versions: list[str] = frame["version"].unique().to_list()
+            for version in versions:
+                self._about.look_up(version)
+            self._predictions.take(frame, partition, self._about.bins)
+        for partition in read.ended:
+            self._predictions.ended(partition)
+
+    def _block(self, time: datetime) -> int:
+        """In which block a time lies, counted from 1970."""
+        return (time - PROGRESS) // self._application.policy.block
 
     def _known(self) -> tuple[Roles, Sequence[Release]]:
         """Roles and releases, those that we have written included."""
@@ -169,25 +203,19 @@ class Monitor:
 
     def _figures(self, watermark: datetime, roles: Roles) -> Figures:
         for version in roles.served().values():
-            self._look_up(version)
+            self._about.look_up(version)
+        bins = self._about.bins.get(roles.champion or "")
+        noticed: Sequence[Alarm] = []
+        if bins is not None and roles.champion is not None:
+            noticed = self._predictions.alarms(roles.champion, bins, watermark)
         return Figures(
             self._application,
             watermark,
             self._scores.windows(),
             self._scores.answers(),
-            dict(self._metadata),
+            dict(self._about.metadata),
+            noticed,
         )
-
-    def _look_up(self, version: str) -> None:
-        """Keep what is known of a model; one whose record is bad has no alarms, and is told of."""
-        if version in self._metadata:
-            return
-        try:
-            self._metadata[version] = self._models.model(version).metadata
-        except RegistryUnavailableError:
-            raise
-        except Exception as error:  # noqa: BLE001  whatever a bad record may cause
-            logger.warning("Nothing is known of model %s: %s", version, error)
 
     def _step(self, figures: Figures) -> bool:
         """Take a step; whether something was done, so that there may be more to do."""
@@ -227,18 +255,3 @@ class Monitor:
     def _act(self, decides: Decides) -> Decision:
         with self._sources.governor() as governor:
             return governor.act(decides)
-
-
-def told(release: Release) -> str:
-    """A decision as one line for people."""
-    what = f"{release.kind.replace('_', ' ').capitalize()} {release.version}"
-    if release.kind == "alarmed":
-        alarm = Alarm.from_json(release.evidence, version=release.version)
-        about = f"{alarm.about} {alarm.segment}".strip()
-        since, until = (f"{each:%Y-%m-%d %H:%M}" for each in (alarm.start, alarm.end))
-        figures = ", ".join(f"{name} {value:.4g}" for name, value in alarm.figures.items())
-        return f"{what}: {about} from {since} to {until}: {figures}"
-    if release.kind == "requested":
-        training = Training.from_json(release.evidence)
-        return f"Requested a training ({training.reason}) as of {training.as_of:%Y-%m-%d %H:%M}"
-    return f"{what}: {release.cause}" if release.cause else what
