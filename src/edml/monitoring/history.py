@@ -23,7 +23,7 @@ UNDECIDED: Final = ("pending", "waiting", "on_trial")
 
 @dataclass(frozen=True)
 class Course:
-    """A training and what has become of it; ``version`` is its candidate's, once there is one."""
+    """A training and what has become of it; ``version`` is that of its published candidate."""
 
     training: Training
     state: State = "pending"
@@ -117,9 +117,9 @@ class History:
 
     def _ended(self, release: Release) -> None:
         training = Training.from_json(release.evidence)
-        ended = Course(training, "fruitless", release.version or None)
+        ended = Course(training, "fruitless")
         if release.kind == "retrained":
-            ended = replace(ended, state=self._fate(release.version))
+            ended = Course(training, self._fate(release.version), release.version)
         if self.courses.get(training.id, Course(training)).state in {"pending", "fruitless"}:
             self.courses[training.id] = ended
 

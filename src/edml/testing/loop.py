@@ -156,6 +156,8 @@ class LoopDriver:
         if training is None:
             return None
         version = f"v{next(self._versions)}"
+        if kind == "failed":  # there is no candidate to name
+            version = self.roles.champion or ""
         told = self._release(kind, version, training.to_json())
         if kind == "retrained":
             self.published.add(version)
