@@ -125,7 +125,9 @@ def gathered(
             f"{known.rows} outcomes were known at {as_of:%Y-%m-%d %H:%M}: too few to learn "
             f"from{why}"
         )
-    return known, f"{log.rows} rows of the log, {known.rows - log.rows} of {assignment.data}"
+    without = f", which has nothing of {', '.join(missing)}" if missing else ""
+    past = f"{known.rows - log.rows} rows of {assignment.data}{without}"
+    return known, f"{log.rows} rows of the log, {past if assignment.data else 'no history'}"
 
 
 def _chosen(  # noqa: PLR0913, PLR0917  what, for whom, against whom, of what, where, how long
