@@ -110,6 +110,18 @@ def test_a_version_that_is_no_better_is_hardly_ever_promoted(alike: float) -> No
     assert np.mean(found >= 20) <= 0.05
 
 
+def test_thin_days_weigh_less() -> None:
+    """Noise in a few trips neither delays what is clear nor makes what is not look so."""
+    random = np.random.default_rng(9)
+    counts = np.where(np.arange(28) % 14 < 7, 30.0, 5_000.0)
+    noise = random.standard_normal((2000, 28)) * np.sqrt(3 / counts)
+    gains = 0.1 * alike_days(random, (2000, 28), 0.5) + noise
+    follows = np.ones(27, dtype=np.bool_)
+    assert np.mean(evidence(gains, follows, counts)[:, 3:].max(axis=1) >= 100) <= 0.01
+    weighed, alike = (evidence(gains + 0.4, follows, each)[:, -1] for each in (counts, None))
+    assert np.median(weighed) > 1000 > np.median(alike)
+
+
 def test_evidence_grows_with_the_gain() -> None:
     """Twenty days of a gain of one spread are more than of none, less than of two and a half."""
     gains = alike_days(np.random.default_rng(8), (200, 20), 0.5)
