@@ -35,6 +35,12 @@ Examples:
     help="Do the training that is due, or else one now; or wait for requests on the log.",
 )
 @click.option("--ask", is_flag=True, help="Only ask for a training, of whoever follows.")
+@click.option(
+    "--within",
+    type=click.FloatRange(min=10),
+    metavar="SECONDS",
+    help="How long a training may take.  [default: the policy's training_s]",
+)
 @click.option("--threads", type=click.IntRange(1), default=2, show_default=True)
 @verbose_option
 @json_option
@@ -44,6 +50,7 @@ def command(
     data: Path | None,
     once: bool,
     ask: bool,
+    within: float | None,
     threads: int,
     verbose: bool,
     as_json: bool,
@@ -71,6 +78,7 @@ def command(
             train=bounded.run,
             data=data or settings.data,
             threads=threads,
+            time_s=within,
         )
         with wiring.trainer(cluster, means) as worker, stopped_by_signals() as stop:
             if not once:

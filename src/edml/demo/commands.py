@@ -53,7 +53,8 @@ class Commands:
 
     def retrain(self) -> tuple[str, ...]:
         """Train whenever the monitor asks for it."""
-        return "retrain", *_APP, "--follow", "--data", str(self.trips)
+        data, within = ("--data", str(self.trips)), ("--within", str(self.plan.training_s))
+        return "retrain", *_APP, "--follow", *data, *within
 
     def replay(self) -> tuple[str, ...]:
         """Let trips happen again; begun again, it goes on where it stopped."""

@@ -66,6 +66,15 @@ class Alarm:
         where = [self.version, self.about, *([self.segment] if self.segment else [])]
         return f"{'/'.join(where)}@{self.end.isoformat()}"
 
+    def __str__(self) -> str:
+        """One line for people: what about, when, and the figures."""
+        about = f"{self.about} {self.segment}".strip()
+        since, until = (f"{each:%Y-%m-%d %H:%M}" for each in (self.start, self.end))
+        figures = ", ".join(
+            f"{name.replace('_', ' ')} {value:.4g}" for name, value in self.figures.items()
+        )
+        return f"{about} from {since} to {until}: {figures}"
+
     def to_json(self) -> str:
         """The evidence of an ``alarmed`` release."""
         return _dumps({"alarm": self.id, **_fields(self, but=("version",))})

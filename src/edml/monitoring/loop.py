@@ -68,7 +68,8 @@ def tell_alarms(situation: Situation) -> Decision | None:
     for alarm in situation.statistics.alarms(champion):
         if _is_news(alarm, known, situation):
             known.append(alarm)
-            told.append(_release(situation, "alarmed", champion, alarm.to_json()))
+            release = _release(situation, "alarmed", champion, alarm.to_json())
+            told.append(replace(release, cause=str(alarm)))
     return Decision(situation.roles, tuple(told)) if told else None
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from edml import __version__
-from edml.application import Application
+from edml.application import Application, Policy
 from edml.errors import EdmlError, LogError, RegistryUnavailableError, TrainingError
 from edml.models.artefact import Artefact
 from edml.models.evidence import Alarm, Lease, Training
@@ -80,6 +80,12 @@ class Means:
     train: Trains
     data: Path | None = None
     threads: int = 2
+    time_s: float | None = None
+    """How long a training may take; None stands for the policy's ``training_s``."""
+
+    def time_of(self, policy: Policy) -> float:
+        """How long a training may take, in seconds."""
+        return policy.training_s if self.time_s is None else self.time_s
 
 
 @dataclass(frozen=True)
@@ -255,7 +261,7 @@ class Worker:
             version=str(version),
             champion=champion.version,
             flavour=champion.flavour,
-            time_s=self._application.policy.training_s,
+            time_s=self._means.time_of(self._application.policy),
             threads=self._means.threads,
             changed=self._changed(training),
         )
