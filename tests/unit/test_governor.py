@@ -39,3 +39,10 @@ def test_a_candidate_waits_for_a_seat() -> None:
         decision = seat(roles, CANDIDATE)
         assert decision.roles == roles
         assert decision.releases == (CANDIDATE,)
+
+
+def test_a_version_has_one_seat_after_a_roll_back() -> None:
+    """The previous champion that was challenger, too, is only champion then."""
+    roles = replace(ROLES, challenger="v0")
+    decision = decide(roles, Command("taxi", "rollback", None, None, AT, "ada", "1"), ["v0", "v1"])
+    assert decision.roles == Roles("taxi", revision=4, champion="v0", previous="v1")

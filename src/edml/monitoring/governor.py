@@ -113,7 +113,12 @@ def _roll_back(roles: Roles, command: Command) -> tuple[ReleaseKind, Roles]:
             f"{command.application} has no previous champion to go back to",
             todo="name a version: `edml models promote VERSION`",
         )
-    return "rolled_back", replace(roles, champion=roles.previous, previous=roles.champion)
+    return "rolled_back", replace(
+        roles,
+        champion=roles.previous,
+        previous=roles.champion,
+        challenger=None if roles.challenger == roles.previous else roles.challenger,
+    )
 
 
 def _drop(roles: Roles, command: Command) -> tuple[ReleaseKind, Roles]:
