@@ -95,7 +95,7 @@ def shares(days: int, seed: int, *, moved: float = 0.0) -> pl.DataFrame:
             {"version": "v1", "start": starts, "feature": FEATURE, "bin": str(value + 1)}
         ).with_columns(value=counts[:, value].astype(np.float64))
         for value in range(10)
-    ).cast(dict(inputs.TALLY))
+    ).cast(inputs.TALLY)
 
 
 def input_alarms(days: int, seed: int, *, moved: float = 0.0) -> list[Alarm]:
