@@ -77,13 +77,16 @@ def shares(
 
 
 def detection_delay_days(releases: Sequence[Release], changed: datetime) -> float | None:
-    """From a change to when the first alarm about it was told, in days; None without any."""
-    told = [
-        each.at
-        for each in releases
-        if each.kind == "alarmed" and _alarm(each).end > changed and _asks(_alarm(each))
+    """From a change to the end of the block at which the first alarm about it was raised.
+
+    It is told once that block is complete: after the longest wait for an outcome. None without any.
+    """
+    ends = [
+        alarm.end
+        for alarm in map(_alarm, (each for each in releases if each.kind == "alarmed"))
+        if alarm.end > changed and _asks(alarm)
     ]
-    return (min(told) - changed) / _DAY if told else None
+    return (min(ends) - changed) / _DAY if ends else None
 
 
 def alarms_in(releases: Sequence[Release], span: Span) -> Alarms:

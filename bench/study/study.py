@@ -36,7 +36,7 @@ def study(name: str, data: Path, plan: Plan) -> dict[str, Any]:
         **figures,
         "plan": {key: str(value) for key, value in vars(plan).items()},
         "champions": reigns,
-        "releases": [_told(each) for each in releases],
+        "releases": [told_of(each) for each in releases],
         "weeks": weekly(data, plan, predictions),
         "took_s": time.perf_counter() - began_s,
     }
@@ -83,7 +83,8 @@ def _read(data: Path, plan: Plan) -> Past:
     return Past(APPLICATION, dataset.read(APPLICATION, data, plan.whole).examples)
 
 
-def _told(release: Release) -> dict[str, Any]:
+def told_of(release: Release) -> dict[str, Any]:
+    """A release, ready for JSON."""
     return {
         "at": release.at.isoformat(),
         "kind": release.kind,

@@ -7,6 +7,8 @@ import pytest
 from bench.study import outcome, rivals, worlds
 from bench.study.past import Past
 from bench.study.plan import TAXIS, Plan, midnight
+from bench.study.report import markdown
+from bench.study.study import told_of
 from edml.models.evidence import Alarm, Training
 from edml.models.records import Release
 from edml.trainer import dataset
@@ -131,11 +133,11 @@ def test_an_alarm_is_useful_when_its_candidate_has_won() -> None:
     assert outcome.alarms_in(releases[:5], PLAN.normal) == outcome.Alarms(useful=0, false=2)
 
 
-def test_a_delay_is_from_the_change_to_the_telling() -> None:
+def test_a_delay_is_from_the_change_to_the_block_that_raised_the_alarm() -> None:
     """An alarm that ended before is about something else; without any there is none."""
     changed = datetime(2026, 3, 1, tzinfo=UTC)
     early, late = told(alarm(date(2026, 3, 1))), told(alarm(date(2026, 3, 4)))
-    assert outcome.detection_delay_days([early, late], changed) == 3.125
+    assert outcome.detection_delay_days([early, late], changed) == 3.0
     assert outcome.detection_delay_days([early], changed) is None
 
 
@@ -149,6 +151,21 @@ def test_figures_of_a_world_without_a_change(past: Past) -> None:
     assert found["months"][0] == {"month": "2026-02", **dict.fromkeys(names, 1.0)}
     assert "recovered_share" not in found
     assert found["retrainings"] == found["false_alarms"] == 0
+
+
+def test_figures_become_tables(past: Past) -> None:
+    """Everybody's months, the goals, and what happened; an oracle has recovered all."""
+    labels = past.examples.labels
+    names = (outcome.STATIC, outcome.YEAR, outcome.MONTH, outcome.EDML, outcome.ORACLE)
+    predictions = {name: labels + 5.0 - number for number, name in enumerate(names)}
+    releases = [told(alarm(date(2026, 3, 4)))]
+    found = outcome.figures(past, PLAN, predictions, releases)
+    shown = markdown({**found, "releases": [told_of(each) for each in releases]}, {"rmse": "a.svg"})
+    assert "| `recovered_share` | 0.75 | 0.90 or more, and > 0.50 |" in shown
+    assert "| `detection_delay_days` | 3.0 | 4 or less |" in shown
+    assert "| 2026-02 | 5.00 | 4.00 | 3.00 | 2.00 | 1.00 |" in shown
+    assert "| 2026-03-04 | alarmed | v1 |  |" in shown
+    assert "](a.svg)" in shown
 
 
 @pytest.mark.parametrize(
