@@ -31,8 +31,8 @@ from edml.trainer.span import Span
 from edml.trainer.trees import Trees, TreesLearner
 
 BY = "study"
-HELD_OUT = 10
-"""Of the first champion's days, one in so many is its hold-out: of all seasons."""
+HELD_OUT = 5
+"""Of the first champion's weeks, one in so many is its hold-out: of all seasons, days in a row."""
 HOUR = timedelta(hours=1)
 """Errors are added up by the hour: what a season is told by, and less to read again each day."""
 
@@ -77,9 +77,9 @@ class ClosedLoop:
         self._serve(since, midnight(tested.end))
 
     def _held_out(self, examples: Examples) -> tuple[Trees, Examples]:
-        """A model of most of the days, and the others, by which it is known how good it is."""
+        """A model of most of the weeks, and the others, by which it is known how good it is."""
         day = examples.events.select(pl.col(self.past.application.event.time).dt.epoch("d"))
-        held_out = day.to_series() % HELD_OUT == 0
+        held_out = day.to_series() // 7 % HELD_OUT == 0
         learned = examples.where(~held_out)
         tried = self._learner.fit(learned, np.ones(learned.rows), None)
         return tried, examples.where(held_out)

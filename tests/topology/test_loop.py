@@ -59,8 +59,8 @@ def test_drift_is_told_trained_for_tried_and_mended() -> None:
     assert driver.kinds()[6:] == []
 
 
-def test_a_winner_is_followed_up_until_one_loses() -> None:
-    """After the rest there is more of the new to learn from; after a loss there is no more."""
+def test_a_winner_is_followed_up_for_some_weeks() -> None:
+    """After the rest there is more of the new to learn from; a loss puts off the next one."""
     driver, figures, candidate = drifted()
     figures.settle(candidate, "v1", "better")
     days(driver, 7)
@@ -70,8 +70,16 @@ def test_a_winner_is_followed_up_until_one_loses() -> None:
     assert training.reason == "follow_up"
     assert training.alarm == driver.history.alarms[0].id
     driver.train("rejected")
-    days(driver, 100)
+    days(driver, 13)
     assert driver.kinds()[7:] == ["rejected"]
+    days(driver, 1)
+    assert driver.kinds()[7:] == ["rejected", "requested"]
+    driver.train("rejected")
+    days(driver, 28)
+    driver.train("rejected")
+    assert driver.kinds()[9:] == ["rejected", "requested", "rejected"]
+    days(driver, 200)
+    assert driver.kinds()[12:] == []
 
 
 def test_a_worse_candidate_is_dropped() -> None:

@@ -14,6 +14,9 @@ from edml.monitoring.situation import Situation
 MENDED_BY_TRAINING: Final = ("performance", "bias")
 """What an alarm is about that asks for a training; the other kinds tell, and ask for nothing."""
 
+FOLLOWED: Final = timedelta(weeks=12)
+"""For so long after drift, what it made champion is followed up."""
+
 DOUBLINGS: Final = 5
 """A rest is not doubled more often: an application is not left alone for years."""
 
@@ -60,13 +63,23 @@ def _for_alarm(situation: Situation, last: datetime | None) -> Training | None:
 
 
 def _to_follow_up(situation: Situation) -> Training | None:
-    """After drift, as long as each training wins: there is more of the new to learn from."""
-    ours = [each for each in situation.history.trainings if each.training.reason != "person"]
-    if not ours or ours[-1].training.reason not in {"alarm", "follow_up"}:
+    """After drift: the champion that it made has seen little of the new, and there is more by now.
+
+    What is learnt may not be better yet: a training that brings nothing puts off the next one, as
+    ever, and does not end them.
+    """
+    history, champion = situation.history, situation.roles.champion
+    made = [
+        each.training.alarm
+        for each in history.trainings
+        if each.version == champion
+        and each.state == "promoted"
+        and each.training.reason in {"alarm", "follow_up"}
+    ]
+    alarm = next((each for each in history.alarms if each.id in made), None)
+    if alarm is None or situation.now >= alarm.end + FOLLOWED:
         return None
-    if ours[-1].state != "promoted" or ours[-1].version != situation.roles.champion:
-        return None
-    return Training(reason="follow_up", as_of=situation.now, alarm=ours[-1].training.alarm)
+    return Training(reason="follow_up", as_of=situation.now, alarm=alarm.id)
 
 
 def _by_calendar(situation: Situation, last: datetime | None) -> Training | None:
