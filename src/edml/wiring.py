@@ -33,7 +33,8 @@ from edml.kafka.playback import Playback
 from edml.kafka.registry import Registry
 from edml.kafka.releases import ReleaseWriter
 from edml.kafka.serdes import FrameDecoder, FrameEncoder, key_schema
-from edml.kafka.spans import spans
+from edml.kafka.source import WHEN_AWAY
+from edml.kafka.spans import QUIET, spans
 from edml.kafka.topic_facts import topic_facts
 from edml.kafka.topics import TopicSpec, ensure_topics
 from edml.kafka.training_log import KafkaTrainingLog
@@ -264,7 +265,12 @@ def monitor(cluster: Cluster, stop: Event) -> None:
         releases=cluster.control.releases,
         partitions=len(topics[app.predictions_topic].end),
         scores_partitions=len(topics[app.scores_topic].end),
-        models=cluster.models,
+        models=lambda: ModelsTable(
+            {**WHEN_AWAY, **client, "log_level": QUIET},
+            cluster.registry,
+            cluster.control.models,
+            app.name,
+        ),
         governor=cluster.governor,
     )
     run_monitor(app, sources, stop)

@@ -5,6 +5,7 @@ read.
 """
 
 import logging
+import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,10 +16,15 @@ import confluent_kafka as ck
 
 from edml.errors import LogError, TopicError
 from edml.kafka.message import Taken, consume
+from edml.kafka.source import WHEN_AWAY
+from edml.kafka.spans import QUIET
 
 logger = logging.getLogger(__name__)
 
 AT_ONCE: Final = 10_000
+
+SELDOM_S: Final = 30.0
+"""Brokers that are away are told of once in so many seconds."""
 
 
 @dataclass(frozen=True)
@@ -34,9 +40,13 @@ class Reader:
 
     def __init__(self, client: Mapping[str, Any], topic: str, partitions: int) -> None:
         self._topic = topic
+        self._told_s = -SELDOM_S
         self._consumer = ck.Consumer(
             {
+                **WHEN_AWAY,
                 **client,
+                "log_level": QUIET,  # `_noticed` tells, and not at each attempt
+                "error_cb": self._noticed,
                 "group.id": "edml.reader",  # a consumer must name one; nothing is committed
                 "isolation.level": "read_committed",
                 "enable.auto.commit": False,
@@ -79,6 +89,12 @@ class Reader:
             for partition, value in zip(records.partitions.tolist(), records.values(), strict=True):
                 values[partition].append(value)
         return Read(values, frozenset(ended))
+
+    def _noticed(self, error: ck.KafkaError) -> None:
+        """Tell that brokers are away, now and then."""
+        if time.monotonic() > self._told_s + SELDOM_S:
+            self._told_s = time.monotonic()
+            logger.warning("Waiting for Kafka to go on with %s. %s", self._topic, error.str())
 
     def _said(self, error: ck.KafkaError) -> None:
         if error.code() == ck.KafkaError.UNKNOWN_TOPIC_OR_PART:
