@@ -96,6 +96,16 @@ def test_after_a_change_the_newest_days_are_chosen() -> None:
     assert found.model.value == pytest.approx(30, abs=1.5)
 
 
+def test_to_look_is_to_try_and_nothing_more() -> None:
+    """The same is chosen; nothing is admitted, and the last fit on everything is spared."""
+    looking, choosing_too = MeanLearner(), MeanLearner()
+    found = choosing(looking).look(examples(change=10))
+    chosen = choosing(choosing_too).choose(examples(change=10)).choice
+    assert (found.tried, found.chosen) == (chosen.tried, chosen.chosen)
+    assert found.admission is None
+    assert len(looking.seen) == len(choosing_too.seen) - 1
+
+
 def test_without_a_change_nobody_is_admitted() -> None:
     """Who is as good as the champion is not better: it stops there, and the figures say so."""
     found = choosing(MeanLearner()).choose(examples(change=0))

@@ -151,7 +151,7 @@ def _chosen(  # noqa: PLR0913, PLR0917  what, for whom, against whom, of what, w
         since=judged_from(assignment.known_to, assignment.changed, trained_to),
         tell=tell,
     )
-    scouted = choosing.choose(known).choice
+    scouted = choosing.look(known)
     if scouted.chosen is None:
         return Chosen(scouted)
     learner = WideAndDeep(

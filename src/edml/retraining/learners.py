@@ -81,11 +81,14 @@ class Scout:
     threads: int
 
     def fit(self, examples: Examples, weights: Numbers, start: Model | None) -> Model:
-        """Learn from weighted rows; raises `TrainingError` when the time for trying is over."""
-        if self.budget.spent:
-            raise TrainingError("no time was left to try it")
+        """Learn from weighted rows; raises `TrainingError` when the time for trying is over.
+
+        To correct takes next to none.
+        """
         if isinstance(start, Network):
             return Network(corrected(start.tables, examples, weights))
+        if self.budget.spent:
+            raise TrainingError("no time was left to try it")
         trees = TreesLearner(application=self.application, threads=self.threads)
         return trees.fit(examples, weights, None)
 

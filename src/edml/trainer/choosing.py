@@ -195,9 +195,7 @@ class Choosing(Generic[M]):
         Raises:
             TrainingError: the recipe that was admitted makes no model of all rows.
         """
-        examples = examples.where(self._column(examples, known(self.application, self.as_of)))
-        ages_days = self._ages_days(examples)
-        turns = parts(ages_days, self._looked_days, self._block_days)
+        examples, ages_days, turns = self._parted(examples)
         choice, tried = self._tried(examples, ages_days, turns)
         if tried is not None:
             choice = self._compared(choice, tried, examples, ages_days, turns.admit)
@@ -207,6 +205,16 @@ class Choosing(Generic[M]):
         model = self._fit(choice.chosen.recipe, examples, ages_days)
         held_back = examples.where(pl.Series(turns.choose | turns.admit))
         return Chosen(choice, model, held_back, tried(held_back))
+
+    def look(self, examples: Examples) -> Choice:
+        """Only try the recipes: nothing is compared with the champion, or fitted on everything."""
+        return self._tried(*self._parted(examples))[0]
+
+    def _parted(self, examples: Examples) -> tuple[Examples, Numbers, Parts]:
+        """What is known, how old it is, and what it is for."""
+        examples = examples.where(self._column(examples, known(self.application, self.as_of)))
+        ages_days = self._ages_days(examples)
+        return examples, ages_days, parts(ages_days, self._looked_days, self._block_days)
 
     def _tried(
         self, examples: Examples, ages_days: Numbers, turns: Parts
