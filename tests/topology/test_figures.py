@@ -107,6 +107,20 @@ def test_a_champion_that_turns_out_worse_is_rolled_back() -> None:
     assert days.driver.kinds()[-1] == "rolled_back"
 
 
+def test_what_was_better_before_a_long_freeze_is_tried_again() -> None:
+    """By the time a person thaws, the regime is over: the candidate is not promoted."""
+    days, candidate = drifted()
+    days.driver.command("freeze")
+    days.go_by(12, v1=(3.0, 8.0), v2=(0.0, 5.2))
+    days.go_by(12, v1=(0.0, 5.0), v2=(-3.0, 8.0))
+    assert days.driver.roles.challenger == candidate
+    days.driver.command("thaw")
+    days.go_by(1, v1=(0.0, 5.0), v2=(-3.0, 8.0))
+    assert days.driver.roles.champion == "v1"
+    days.go_by(20, v1=(0.0, 5.0), v2=(-3.0, 8.0))
+    assert days.driver.roles.served() == {"champion": "v1"}
+
+
 def test_outcomes_that_stop_are_told_and_decide_nothing() -> None:
     """Predictions go on, outcomes do not: an alarm about them, and none about the model."""
     days = Days()

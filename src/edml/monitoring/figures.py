@@ -97,6 +97,7 @@ class Figures:
             threshold=trial.threshold,
             cause=trial.cause,
             change=trial.figures["change"],
+            latest=both[START].to_list()[-1] + self.application.policy.block,
             figures=trial.figures,
         )
 

@@ -10,6 +10,7 @@ that a person has taken from its role, and never rolls back what a person has pr
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Final
 
 from edml.models.evidence import Alarm, Judgement, Verdict
@@ -82,7 +83,7 @@ def roll_back(situation: Situation) -> Decision | None:
         return None
     if situation.statistics.doubt(roles.champion):
         return None
-    finding = situation.statistics.trial(roles.previous, roles.champion, reign.end)
+    finding = _tried(situation, roles.previous, roles.champion, reign.end)
     if finding is None or finding.outcome != "better":
         return None
     cause = f"the previous champion is better: {finding.cause}"
@@ -102,7 +103,7 @@ def judge(situation: Situation) -> Decision | None:
     if situation.statistics.doubt(champion):
         return None
     since = situation.history.judged_until(challenger)
-    finding = situation.statistics.trial(challenger, champion, since)
+    finding = _tried(situation, challenger, champion, since)
     if finding is None:
         return _never_seen(situation, champion, challenger)
     if finding.outcome == "worse":
@@ -138,6 +139,23 @@ def ask_for_training(situation: Situation) -> Decision | None:
 
 RULES: Final[Sequence[Rule]] = (tell_alarms, roll_back, judge, give_seat, ask_for_training)
 """In the order in which they are tried."""
+
+
+def _tried(
+    situation: Situation, tried: str, against: str, since: datetime | None
+) -> Finding | None:
+    """What a trial says now.
+
+    A version that was better long ago, while roles were frozen or no monitor ran, is tried again on
+    what has come since: it may be the worse one by now.
+    """
+    while True:
+        finding = situation.statistics.trial(tried, against, since)
+        if finding is None or finding.outcome != "better":
+            return finding
+        if not finding.is_stale(situation.policy.trial[0]):
+            return finding
+        since = finding.end
 
 
 def _is_news(alarm: Alarm, known: Sequence[Alarm], situation: Situation) -> bool:

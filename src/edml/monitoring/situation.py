@@ -5,7 +5,7 @@ There is no clock in it: "now" is the watermark, up to which every outcome is in
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal, Protocol, Self
 
 from edml.application.policy import Policy
@@ -23,7 +23,8 @@ class Finding:
 
     ``worse`` stands for a trial that is to end: the version is worse, or not better enough to show
     in the longest trial. ``change`` is how far its mean prediction is from the other's, as a share
-    of it. ``start`` and ``end`` enclose the blocks that were compared.
+    of it. ``start`` and ``end`` enclose the blocks that were compared; ``latest`` is the end of the
+    last block that could have been, if there are more by now.
     """
 
     outcome: Outcome
@@ -34,7 +35,12 @@ class Finding:
     threshold: float
     cause: str = ""
     change: float = 0.0
+    latest: datetime | None = None
     figures: Mapping[str, float] = field(default_factory=dict)
+
+    def is_stale(self, after: timedelta) -> bool:
+        """Whether so much has been seen since that it may be otherwise by now."""
+        return self.latest is not None and self.latest > self.end + after
 
     @classmethod
     def none(cls, now: datetime, cause: str) -> Self:
