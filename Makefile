@@ -68,7 +68,7 @@ bench: $(INSTALLED) $(BENCH_INSTALLED) ## measure edml beside its peers
 	$(BIN)/python -m bench $(SHORT) $(ARGS)
 
 .PHONY: study
-study: $(INSTALLED) ## replay years of trips: the loop beside static, calendar and oracle
+study: $(INSTALLED) $(if $(findstring --docs,$(ARGS)),$(BENCH_INSTALLED)) ## replay years of trips: the loop beside static, calendar and oracle
 	$(BIN)/python -m bench.study $(ARGS)
 
 .PHONY: clean
