@@ -1,12 +1,12 @@
 """How a retraining chooses how much of the past to use: by looking.
 
 After a change, the last days may teach more than all the years before them; in quiet times, less.
-Nobody knows beforehand, so some recipes are tried. The most recent time is cut into blocks, and
-some of them are held back from learning, in turns: those that *choose* between the candidates, and
-those that *admit* the one chosen, which no choice has seen. What is chosen has to be better than
-the champion on the latter, by more than chance. It then is fitted once more on everything, held
-back or not: what was admitted is the recipe, and what goes on trial beside the champion is made by
-it from all that is known.
+Nobody knows beforehand, so some recipes are tried. The most recent time is cut into blocks, which
+take turns: candidates *learn* from some, and from all the time before; others *choose* between
+them; and half of them *admit* the recipe that was chosen, of which no choice has seen anything.
+There, what the recipe makes of all other rows has to be better than the champion, by more than
+chance. It then is fitted once more on everything: what was admitted is the recipe, and what goes on
+trial beside the champion is made by it from all that is known.
 
 Nothing here knows what a model is: see `Learner`.
 """
@@ -33,12 +33,15 @@ LONGEST_LOOK: Final = timedelta(days=28)
 """What lies further back does not judge: it would say how good a model was once."""
 
 LEAST_ROWS: Final = 100
-"""From fewer rows nothing is learnt, and by fewer nothing is judged."""
+"""From fewer rows nothing is learnt."""
+
+LEAST_JUDGES: Final = 50
+"""By fewer rows nothing is chosen, and none is admitted."""
 
 LEAST_CHANCE: Final = 0.05
 """The winner is admitted when chance alone gives as much less often than that."""
 
-_TURNS: Final = ("admit", "choose", "learn", "learn")
+_TURNS: Final = ("admit", "choose", "admit", "learn")
 """What blocks are for, from the newest back, over and over. As four and seven have no common
 divisor, every day of the week gets every turn."""
 
@@ -142,8 +145,8 @@ class Choice:
 class Chosen(Generic[M]):
     """The choice, and the model that was fitted by it on everything; None when none is admitted.
 
-    ``held_back`` are the rows that chose and admitted, and ``predictions`` what the model that was
-    tried, which has not seen them, has predicted for them: the hold-out of whoever is admitted.
+    ``held_back`` are the rows that admitted, and ``predictions`` what the recipe has predicted for
+    them, which had not seen them: the hold-out of whoever is admitted.
     """
 
     choice: Choice
@@ -196,19 +199,28 @@ class Choosing(Generic[M]):
             TrainingError: the recipe that was admitted makes no model of all rows.
         """
         examples, ages_days, turns = self._parted(examples)
-        choice, tried = self._tried(examples, ages_days, turns)
-        if tried is not None:
-            choice = self._compared(choice, tried, examples, ages_days, turns.admit)
-        if tried is None or choice.chosen is None or not choice.admitted:
+        choice = self._tried(examples, ages_days, turns)
+        if choice.chosen is None:
             return Chosen(choice)
-        self.tell(f"learning from {choice.chosen.recipe}", 1.0)
-        model = self._fit(choice.chosen.recipe, examples, ages_days)
-        held_back = examples.where(pl.Series(turns.choose | turns.admit))
-        return Chosen(choice, model, held_back, tried(held_back))
+        recipe = choice.chosen.recipe
+        held_back = examples.where(pl.Series(turns.admit))
+        others = ~turns.admit
+        self.tell(f"comparing {recipe} with the champion", 1.0)
+        try:
+            tried = self._fit(recipe, examples.where(pl.Series(others)), ages_days[others])
+        except TrainingError as error:
+            return Chosen(replace(choice, cause=error.what))
+        predictions = tried(held_back)
+        blocks = blocks_of_test(ages_days[turns.admit], self._block_days)
+        choice = self._compared(choice, held_back, predictions, blocks)
+        if not choice.admitted:
+            return Chosen(choice)
+        self.tell(f"learning from {recipe}", 1.0)
+        return Chosen(choice, self._fit(recipe, examples, ages_days), held_back, predictions)
 
     def look(self, examples: Examples) -> Choice:
         """Only try the recipes: nothing is compared with the champion, or fitted on everything."""
-        return self._tried(*self._parted(examples))[0]
+        return self._tried(*self._parted(examples))
 
     def _parted(self, examples: Examples) -> tuple[Examples, Numbers, Parts]:
         """What is known, how old it is, and what it is for."""
@@ -216,45 +228,38 @@ class Choosing(Generic[M]):
         ages_days = self._ages_days(examples)
         return examples, ages_days, parts(ages_days, self._looked_days, self._block_days)
 
-    def _tried(
-        self, examples: Examples, ages_days: Numbers, turns: Parts
-    ) -> tuple[Choice, M | None]:
+    def _tried(self, examples: Examples, ages_days: Numbers, turns: Parts) -> Choice:
         """Try all recipes on the rows to learn from; the best is the one with the least loss."""
         choosing = examples.where(pl.Series(turns.choose))
         choice = Choice(as_of=self.as_of, judged_from=self.since, tried=())
-        if choosing.rows < LEAST_ROWS or np.count_nonzero(turns.admit) < LEAST_ROWS:
-            return replace(choice, cause=f"too few rows since {self.since} to judge by"), None
+        if min(choosing.rows, int(np.count_nonzero(turns.admit))) < LEAST_JUDGES:
+            return replace(choice, cause=f"too few rows since {self.since} to judge by")
         learned, learned_days = examples.where(pl.Series(turns.learn)), ages_days[turns.learn]
         recipes = [each for each in self.recipes if self.start is not None or not each.correction]
         tried: list[Candidate] = []
-        best: tuple[Candidate, M] | None = None
         for number, recipe in enumerate(recipes):
             self.tell(f"trying {recipe}", number / len(recipes))
-            candidate, model = self._try(recipe, learned, learned_days, choosing)
-            tried.append(candidate)
-            if model is not None and (best is None or candidate.loss < best[0].loss):
-                best = candidate, model
-        champion = self._rmse(self.champion, choosing)
-        choice = replace(choice, tried=tried, champion_rmse=champion)
-        if best is None:
-            return replace(choice, cause="no recipe made a model"), None
-        return replace(choice, chosen=best[0]), best[1]
+            tried.append(self._try(recipe, learned, learned_days, choosing))
+        choice = replace(choice, tried=tried, champion_rmse=self._rmse(self.champion, choosing))
+        made = [each for each in tried if each.rmse is not None]
+        if not made:
+            return replace(choice, cause="no recipe made a model")
+        return replace(choice, chosen=min(made, key=_loss))
 
     def _try(
         self, recipe: Recipe, learned: Examples, ages_days: Numbers, choosing: Examples
-    ) -> tuple[Candidate, M | None]:
+    ) -> Candidate:
         rows = int(np.count_nonzero(recipe.weights(ages_days)))
         candidate = Candidate(recipe=recipe, rows=rows)
         if rows < LEAST_ROWS:
-            return replace(candidate, cause=f"fewer than {LEAST_ROWS} rows to learn from"), None
+            return replace(candidate, cause=f"fewer than {LEAST_ROWS} rows to learn from")
         try:
-            model = self._fit(recipe, learned, ages_days)
+            predictions = self._fit(recipe, learned, ages_days)(choosing)
         except TrainingError as error:
-            return replace(candidate, cause=error.what), None
-        predictions = model(choosing)
+            return replace(candidate, cause=error.what)
         if not np.isfinite(predictions).all():
-            return replace(candidate, cause="predictions that are no numbers"), None
-        return replace(candidate, rmse=self._rmse(lambda _: predictions, choosing)), model
+            return replace(candidate, cause="predictions that are no numbers")
+        return replace(candidate, rmse=self._rmse(lambda _: predictions, choosing))
 
     def _fit(self, recipe: Recipe, examples: Examples, ages_days: Numbers) -> M:
         weights = recipe.weights(ages_days)
@@ -266,20 +271,11 @@ class Choosing(Generic[M]):
         )
 
     def _compared(
-        self,
-        choice: Choice,
-        model: M,
-        examples: Examples,
-        ages_days: Numbers,
-        admitting: NDArray[np.bool_],
+        self, choice: Choice, rows: Examples, predictions: Numbers, blocks: NDArray[np.int64]
     ) -> Choice:
-        """Compare the chosen model with the champion, on rows that have not chosen it."""
-        rows = examples.where(pl.Series(admitting))
-        predictions = model(rows)
+        """Compare the recipe's predictions with the champion's, for rows that have not chosen."""
         found = advantage(
-            self._losses(predictions, rows),
-            self._losses(self.champion(rows), rows),
-            blocks_of_test(ages_days[admitting], self._block_days),
+            self._losses(predictions, rows), self._losses(self.champion(rows), rows), blocks
         )
         cause = ""
         if not np.isfinite(predictions).all():
@@ -322,7 +318,7 @@ def parts(ages_days: Numbers, looked_days: float, block_days: float) -> Parts:
 
     >>> found = parts(np.array([6.5, 3.5, 2.5, 1.5, 0.5]), looked_days=4.0, block_days=1.0)
     >>> np.flatnonzero(found.learn), np.flatnonzero(found.choose), np.flatnonzero(found.admit)
-    (array([0, 1, 2]), array([3]), array([4]))
+    (array([0, 1]), array([3]), array([2, 4]))
     """
     turns = np.array(_TURNS)[np.floor(ages_days / block_days).astype(np.int64) % len(_TURNS)]
     looked = ages_days < looked_days
@@ -342,3 +338,7 @@ def blocks_of_test(ages_days: Numbers, block_days: float) -> NDArray[np.int64]:
     whole = len(np.unique(np.floor(ages_days / block_days)))
     pieces = -(-_TESTED_BLOCKS // max(whole, 1))
     return np.floor(ages_days / block_days * pieces).astype(np.int64)
+
+
+def _loss(candidate: Candidate) -> float:
+    return candidate.loss
