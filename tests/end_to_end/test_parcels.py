@@ -14,7 +14,7 @@ import pytest
 from edml.kafka.embedded import EmbeddedLog
 
 PARCELS = str(Path(__file__).parent.parent / "parcels.py") + ":parcels"
-PATIENCE_S = 120.0
+PATIENCE_S = 240.0
 
 
 class Commands:
@@ -61,7 +61,7 @@ class Commands:
         return [sys.executable, "-m", "edml", *arguments]
 
 
-@pytest.mark.timeout(420)
+@pytest.mark.timeout(900)
 def test_an_application_of_a_user_runs_the_whole_loop(log: EmbeddedLog, tmp_path: Path) -> None:
     """Parcels, declared in one file: trained, published, served, scored, replaced while it runs."""
     edml = Commands(log, tmp_path)

@@ -61,6 +61,14 @@ class Instance:
         """Let it go on."""
         self.process.send_signal(signal.SIGCONT)
 
+    def ended_within(self, seconds: float) -> int | None:
+        """Its exit code if it ends by itself in so many seconds; None if it does not."""
+        try:
+            self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return None
+        return self.ended()
+
     def ended(self) -> int:
         """Wait until it ends by itself; its exit code."""
         code = self.process.wait(PATIENCE_S)

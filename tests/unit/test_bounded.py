@@ -31,7 +31,9 @@ def do(deed: str, folder: Path, bounds: Bounds = PLENTY, *, left: int = 1_000_00
 
 def children() -> list[psutil.Process]:
     """What we have started and not ended."""
-    return [each for each in psutil.Process().children() if "tests.deeds" in each.cmdline()]
+    ours = psutil.Process().children()
+    running = [each for each in ours if each.status() != psutil.STATUS_ZOMBIE]
+    return [each for each in running if "tests.deeds" in each.cmdline()]
 
 
 def test_what_it_tells_is_heard_and_what_it_leaves_is_found(tmp_path: Path) -> None:
