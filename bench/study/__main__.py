@@ -25,7 +25,11 @@ PAGE = ROOT / "docs" / "explanation" / "study.md"
 BUILD = ROOT / "build"
 FIGURES = BUILD / "study.json"
 
-LATER = replace(TAXIS, first=Span(date(2018, 7, 1), date(2019, 7, 1)))
+LATER = replace(
+    TAXIS,
+    first=Span(date(2018, 7, 1), date(2019, 7, 1)),
+    normal=Span(date(2019, 7, 1), date(2020, 3, 1)),
+)
 """Another first champion, half a year later."""
 
 

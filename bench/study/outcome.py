@@ -165,7 +165,8 @@ def weeks(span: Span) -> list[Span]:
 
 
 def _months(span: Span) -> list[Span]:
-    return list(Plan(first=Span(span.start - _DAY, span.start), end=span.end, normal=span).months())
+    before = Span(span.start - _DAY, span.start)
+    return list(Plan(first=before, end=span.end, normal=span).months())
 
 
 def _alarm(release: Release) -> Alarm:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
+from edml.errors import UsageError
 from edml.trainer.span import Span
 
 
@@ -21,6 +22,15 @@ class Plan:
     normal: Span
     changed: date | None = None
     recovered: Span | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("normal", "recovered"):
+            span = getattr(self, name)
+            if span and not self.first.end <= span.start < span.end <= self.end:
+                raise UsageError(
+                    f"{name} is {span}, and what is tested is {self.tested}",
+                    todo=f"name a span of what is tested as {name}",
+                )
 
     @property
     def tested(self) -> Span:

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
@@ -9,6 +10,7 @@ from bench.study.past import Past
 from bench.study.plan import TAXIS, Plan, midnight
 from bench.study.report import markdown
 from bench.study.study import told_of
+from edml.errors import UsageError
 from edml.models.evidence import Alarm, Training
 from edml.models.records import Release
 from edml.trainer import dataset
@@ -60,6 +62,12 @@ def test_months_are_those_of_the_calendar() -> None:
         (date(2026, 3, 1), date(2026, 3, 16)),
     ]
     assert len(list(TAXIS.months())) == 18
+
+
+def test_what_is_told_of_must_have_been_tested() -> None:
+    """On what the first champion has learnt, it looks better than it is."""
+    with pytest.raises(UsageError, match="normal is 2026-01-15 to 2026-02-14"):
+        replace(PLAN, normal=Span(date(2026, 1, 15), date(2026, 2, 15)))
 
 
 def test_nothing_of_the_future_is_learnt_from(past: Past) -> None:
