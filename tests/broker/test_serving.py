@@ -208,13 +208,13 @@ def test_a_broken_model_is_refused_and_the_old_one_serves_on(city: City, word: s
     assert word in str(refused.cause)
 
 
-@pytest.mark.parametrize(("deed", "cause"), [("crash", "SIGSEGV"), ("hang", "within 5 s")])
+@pytest.mark.parametrize(("deed", "cause"), [("crash", "SIGSEGV"), ("hang", "within 12 s")])
 def test_a_model_that_ends_its_process_or_hangs_stops_nothing(
     city: City, deed: str, cause: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While it is tried apart, events flow; after a restart, the old model still answers."""
     hostile_models.install(tmp_path / "packages", monkeypatch)
-    settings = replace(city.cluster.settings, trial_s=5.0)
+    settings = replace(city.cluster.settings, trial_s=12.0)
     with replace(city.cluster, settings=settings) as bounded:
         sent = refuse_while_events_flow(replace(city, cluster=bounded), deed)
     assert times_each(city.predictions(), "uuid") == {1: sent}
