@@ -11,6 +11,7 @@ from edml.errors import EdmlError
 from edml.kafka.embedded import EmbeddedLog
 from edml.kafka.embedded.progress import Silence
 from edml.kafka.embedded.rehearsal import install
+from tests.form import LONG
 
 PROJECT = Path(__file__).parent.parent
 
@@ -45,6 +46,14 @@ def bootstrap_servers(log: EmbeddedLog) -> str:
 def registry_url(log: EmbeddedLog) -> str:
     """The address of the registry."""
     return log.registry_url
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave what is marked as ``long`` to the long form."""
+    if not LONG:
+        left = [each for each in items if each.get_closest_marker("long")]
+        config.hook.pytest_deselected(items=left)
+        items[:] = [each for each in items if each not in left]
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

@@ -11,19 +11,10 @@ from tests.broker.conftest import city
 from tests.faults.plan import Plan
 from tests.faults.report import Report
 from tests.faults.scene import Scene, under_load
-from tests.form import LONG
 
 __all__ = ["city"]
 
 PLAN = Plan.read()
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave what is marked as ``long`` to the long form."""
-    if not LONG:
-        left = [each for each in items if each.get_closest_marker("long")]
-        config.hook.pytest_deselected(items=left)
-        items[:] = [each for each in items if each not in left]
 
 
 @pytest.fixture(scope="session")
