@@ -33,7 +33,7 @@ class Plan:
     drift: bool = False
     live: Months | None = None
     regime_change: str = "2020-03-22"
-    training_s: int = 90
+    training_s: int = 120
 
     @property
     def shown_data(self) -> str:

@@ -40,8 +40,11 @@ Numbers = NDArray[np.float64]
 LONGEST: Final = timedelta(days=2 * 365)
 """How far back history is read."""
 
+_PLANNED: Final = 0.7
+"""The share of its time that a training plans with: not all can be told beforehand."""
+
 _SCOUTING: Final = 0.3
-"""The share of its time that a training has to try recipes."""
+"""The share of what is planned that it has to try recipes."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +81,7 @@ def make(
     Raises:
         TrainingError: there is too little to learn from, or the candidate is no model.
     """
-    budget = Budget.of(assignment.time_s)
+    budget = Budget.of(assignment.time_s * _PLANNED)
     tell("gathering what was known", 0)
     known, source = gathered(application, assignment, workplace)
     champion = Champion.read(application, workplace.champion, assignment.threads)
