@@ -71,11 +71,13 @@ class Drift(Acts):
         self.stage.story.done("shadow", f"{name} is better on the same trips")
 
     def _promote(self, first: str) -> str:
-        """The new version answers; its errors are seen before the curtain falls."""
+        """The new version answers; its errors are seen before the curtain falls, or trips end."""
         second = self.figures.champion or first
         self.stage.story.begin("promote", f"{second} answers now; {first} goes on in its shadow")
-        self._wait(
-            lambda: self._answered >= self.plan.after_swap, "the new version's errors to be known"
+        self.stage.wait(
+            lambda: self._answered >= self.plan.after_swap or self._all_happened,
+            "the new version's errors",
+            patience_s=PATIENCE_S,
         )
         return self.figures.champion or second
 
@@ -88,6 +90,11 @@ class Drift(Acts):
         """How many answers of all versions but the first have met their outcome."""
         answers = [each for each in self.figures.served if each.role == "champion"]
         return sum(each.errors.count for each in answers[1:])
+
+    @property
+    def _all_happened(self) -> bool:
+        """Whether the replay has come to its end."""
+        return any(each.name == "replay" and each.process.poll() == 0 for each in self.stage.needed)
 
     def _told(self, *kinds: str) -> Told | None:
         return self.figures.last(*kinds)
@@ -111,7 +118,7 @@ class Drift(Acts):
 
     def _over(self, what: str) -> bool:
         """Raise when all trips have happened, and what was waited for has not."""
-        if any(each.name == "replay" and each.process.poll() == 0 for each in self.stage.needed):
+        if self._all_happened:
             raise OverError(
                 f"all trips have happened, and {what} has not come",
                 where=str(self.stage.children.logs),

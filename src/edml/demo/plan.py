@@ -44,7 +44,14 @@ class Plan:
 def drifting(plan: Plan, live: Months | None) -> Plan:
     """The same with a city that changes while its trips happen again."""
     return replace(
-        plan, drift=True, live=live, epochs=2, rate_per_s=220, before_retrain=200, after_swap=4000
+        plan,
+        drift=True,
+        live=live,
+        epochs=2,
+        rate_per_s=220,
+        before_retrain=200,
+        pause_at=16_000,
+        after_swap=3000,
     )
 
 
