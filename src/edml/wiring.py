@@ -40,7 +40,14 @@ from edml.kafka.topics import TopicSpec, ensure_topics
 from edml.kafka.training_log import KafkaTrainingLog
 from edml.models.admission import Fetch, admit, fetch_artefact
 from edml.models.artefact import Artefact
-from edml.models.records import Command, CommandKind, Model
+from edml.models.records import (
+    COMMANDS_TOPIC,
+    MODELS_TOPIC,
+    RELEASES_TOPIC,
+    Command,
+    CommandKind,
+    Model,
+)
 from edml.models.store import ModelStore
 from edml.models.trial import Limits, Trials
 from edml.monitoring.governor import Decision
@@ -79,7 +86,7 @@ class Cluster:
         """The topics on which edml writes about itself."""
         prefix = self.settings.topic_prefix
         return ControlTopics(
-            f"{prefix}edml.models", f"{prefix}edml.releases", f"{prefix}edml.commands"
+            *(f"{prefix}{each}" for each in (MODELS_TOPIC, RELEASES_TOPIC, COMMANDS_TOPIC))
         )
 
     @property

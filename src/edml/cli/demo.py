@@ -1,12 +1,13 @@
 """``edml demo``: all of it in one terminal."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
 
+from edml.cli.dates import Day
 from edml.errors import UsageError
 from edml.settings import Settings
 
@@ -34,8 +35,15 @@ Example:
     is_flag=True,
     help="Let the city change: the loop notices, trains, tries and promotes by itself.",
 )
-@click.option("--from", "start", help="With --drift: the first day that happens again.")
-@click.option("--to", "end", help="The last one, which is included.  [default: three months later]")
+@click.option(
+    "--from", "start", type=Day("first"), help="With --drift: the first day that happens again."
+)
+@click.option(
+    "--to",
+    "end",
+    type=Day("last"),
+    help="The last one, which is included.  [default: three months later]",
+)
 @click.option("--rate", type=click.IntRange(1, 5000), help="Events a second.  [default: 250]")
 @click.option("--quick", is_flag=True, help="Smaller trainings, fewer trips, worse models.")
 @click.option("--plain", is_flag=True, help="Lines instead of a live view.")
@@ -51,8 +59,8 @@ def command(  # noqa: PLR0917  a command has its options
     data: Path | None,
     rate: int | None,
     json_file: Path | None,
-    start: str | None,
-    end: str | None,
+    start: date | None,
+    end: date | None,
     *,
     drift: bool,
     quick: bool,
@@ -97,17 +105,15 @@ def command(  # noqa: PLR0917  a command has its options
     click.echo(farewell(report, home))
 
 
-def _days(start: str | None, end: str | None) -> "Months | None":
-    """The days that happen again; None when nobody names them."""
+def _days(first: date | None, end: date | None) -> "Months | None":
+    """The days that happen again, up to before ``end``; None when nobody names them."""
     from edml.demo.months import Months
-    from edml.trainer.span import day_after, first_day
 
-    if start is None:
+    if first is None:
         if end is not None:
             raise UsageError("--to names an end without a beginning", todo="add --from")
         return None
-    first = first_day(start)
-    last = first + SPAN if end is None else day_after(end) - timedelta(days=1)
+    last = first + SPAN if end is None else end - timedelta(days=1)
     if last <= first:
-        raise UsageError(f"{start} to {last} holds nothing", todo="name an end that is later")
+        raise UsageError(f"{first} to {last} holds nothing", todo="name an end that is later")
     return Months(first.isoformat(), last.isoformat())

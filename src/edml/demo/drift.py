@@ -6,7 +6,6 @@ from typing import Final
 from edml.demo import commands
 from edml.demo.acts import Acts
 from edml.demo.children import Child
-from edml.demo.figures import Told
 from edml.demo.report import Report
 from edml.errors import EdmlError
 
@@ -43,8 +42,8 @@ class Drift(Acts):
         self.stage.story.begin(
             "alarm", "`edml monitor` compares each day's errors with those of the hold-out"
         )
-        self._wait(lambda: self._told("requested") is not None, "an alarm")
-        alarm = self._told("alarmed")
+        self._wait(lambda: self.figures.last("requested") is not None, "an alarm")
+        alarm = self.figures.last("alarmed")
         self.stage.story.done("alarm", (alarm and alarm.cause) or "a training is asked for")
 
     def _learn(self, replay: Child) -> Child:
@@ -59,12 +58,12 @@ class Drift(Acts):
             self._wait(lambda: self._trainings > ended, "the end of a training")  # noqa: B023
             replay = self.stage.need("replay", self.commands.replay())
             self._wait(lambda: self._tried() or self._learning(), "a new version")
-        learnt = self._told("retrained")
+        learnt = self.figures.last("retrained")
         story.done("retrain", f"{learnt.version if learnt else 'a version'} has learnt")
         return replay
 
     def _shadow(self) -> None:
-        tried = self._told("challenging")
+        tried = self.figures.last("challenging")
         name = tried.version if tried else "it"
         self.stage.story.begin("shadow", f"{name} predicts the same trips, and answers none")
         self._wait(self._promoted, "the judge's verdict")
@@ -96,18 +95,15 @@ class Drift(Acts):
         """Whether the replay has come to its end."""
         return any(each.name == "replay" and each.process.poll() == 0 for each in self.stage.needed)
 
-    def _told(self, *kinds: str) -> Told | None:
-        return self.figures.last(*kinds)
-
     def _tried(self) -> bool:
-        return self._told("challenging") is not None or self._promoted()
+        return self.figures.last("challenging") is not None or self._promoted()
 
     def _promoted(self) -> bool:
         return sum(each.kind == "promoted" for each in self.figures.told) > 1
 
     def _learning(self) -> bool:
         """Whether a training is under way, and trips have gone far meanwhile."""
-        last = self._told("training", *TRAINED)
+        last = self.figures.last("training", *TRAINED)
         return self._far() and last is not None and last.kind == "training"
 
     def _far(self) -> bool:

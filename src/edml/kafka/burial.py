@@ -16,7 +16,7 @@ from typing import Final
 
 import confluent_kafka as ck
 
-from edml.kafka.message import Message
+from edml.kafka.message import Message, where
 from edml.kafka.source import BadRecord
 
 logger = logging.getLogger(__name__)
@@ -183,8 +183,3 @@ def flush(producer: ck.Producer) -> None:
 def shortened(cause: str) -> str:
     """A cause that fits in a header."""
     return cause if len(cause) <= LONGEST_CAUSE else f"{cause[:LONGEST_CAUSE]}…"
-
-
-def where(message: Message) -> str:
-    """A record's place, for a person to read."""
-    return f"{message.topic()}[{message.partition()}]@{message.offset()}"

@@ -6,7 +6,8 @@ what was written: a partition number whose outputs are not empty has been read b
 every one if outputs are not empty while the group has no committed offset at all.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from functools import cache
 from typing import Any
 
 from edml.errors import LogError, TopicError
@@ -16,7 +17,7 @@ from edml.kafka.spans import Span, spans
 
 
 class FirstStart:
-    """Gives the first offset of an input's partition; refuses to write again what was written."""
+    """Gives the first offsets of inputs' partitions; refuses to write again what was written."""
 
     def __init__(
         self,
@@ -31,17 +32,28 @@ class FirstStart:
         self._inputs = list(inputs)
         self._outputs = list(outputs)
 
-    def __call__(self, partition: TopicPartition) -> int:
-        """The beginning of ``partition``.
+    def __call__(self, fresh: Collection[TopicPartition]) -> dict[TopicPartition, int]:
+        """Where each of these partitions begins; the log and the group are asked once for all.
 
         Raises `LogError` when this is no first start, and `TopicError` when an output has not got
         the partition of its keys.
         """
-        topics = spans(self._client, [partition.topic, *self._outputs])
+        topics = spans(self._client, {*(each.topic for each in fresh), *self._outputs})
+        known = cache(lambda: places(self._client, self._group, self._inputs))
+        for each in fresh:
+            self._check(each, topics, known)
+        return {each: topics[each.topic].first[each.partition] for each in fresh}
+
+    def _check(
+        self,
+        partition: TopicPartition,
+        topics: Mapping[str, Span],
+        known: Callable[[], Mapping[TopicPartition, int]],
+    ) -> None:
         written = [
             topic for topic in self._outputs if self._written(topic, topics, partition.partition)
         ]
-        if not written and not places(self._client, self._group, self._inputs):
+        if not written and not known():
             written = [topic for topic in self._outputs if any(topics[topic].end.values())]
         if written:
             raise LogError(
@@ -53,7 +65,6 @@ class FirstStart:
                 f"`edml topics seek --lost --group {self._group} --to TIME`, the time when it last "
                 "ran, or `--to latest`",
             )
-        return topics[partition.topic].first[partition.partition]
 
     def _written(self, topic: str, topics: Mapping[str, Span], number: int) -> bool:
         if topic not in topics or number not in topics[topic].end:

@@ -20,7 +20,15 @@ from edml.kafka.models_topic import ModelsTable
 from edml.kafka.registry import Registry
 from edml.kafka.releases import releases
 from edml.kafka.spans import QUIET
-from edml.models.records import Command, Model, Release, Roles
+from edml.models.records import (
+    COMMANDS_TOPIC,
+    MODELS_TOPIC,
+    RELEASES_TOPIC,
+    Command,
+    Model,
+    Release,
+    Roles,
+)
 from edml.monitoring.governor import Decision, decide
 
 TIMEOUT_S = 30.0
@@ -47,9 +55,9 @@ Decides = Callable[[Roles, Sequence[Release]], Decision]
 class ControlTopics:
     """Where edml writes about itself."""
 
-    models: str = "edml.models"
-    releases: str = "edml.releases"
-    commands: str = "edml.commands"
+    models: str = MODELS_TOPIC
+    releases: str = RELEASES_TOPIC
+    commands: str = COMMANDS_TOPIC
 
 
 class Governor:

@@ -152,3 +152,8 @@ def _by_topic(messages: Sequence[Message]) -> dict[str, Records]:
     if len(names) <= 1:
         return {name: Records.of(messages) for name in names}
     return {name: Records.of(list(compress(messages, map(name.__eq__, topics)))) for name in names}
+
+
+def where(message: Message) -> str:
+    """A record's place, for a person to read."""
+    return f"{message.topic()}[{message.partition()}]@{message.offset()}"

@@ -113,15 +113,15 @@ class Monitor:
         app = self._application
         with ExitStack() as stack:
             self._reader = stack.enter_context(
-                Reader(client, app.scores_topic, self._sources.scores_partitions)
+                closing(Reader(client, app.scores_topic, self._sources.scores_partitions))
             )
             self._predictions_reader = stack.enter_context(
-                Reader(client, app.predictions_topic, self._sources.partitions)
+                closing(Reader(client, app.predictions_topic, self._sources.partitions))
             )
             self._models = stack.enter_context(closing(self._sources.models()))
             self._about = KnownModels(self._models, app)
             self._releases = stack.enter_context(
-                ReleasesTable(client, registry, self._sources.releases, app.name)
+                closing(ReleasesTable(client, registry, self._sources.releases, app.name))
             )
             self._stack = stack.pop_all()
         return self

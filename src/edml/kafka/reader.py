@@ -9,8 +9,7 @@ import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Any, Final, Self, cast
+from typing import Any, Final, cast
 
 import confluent_kafka as ck
 
@@ -36,7 +35,7 @@ class Read:
 
 
 class Reader:
-    """Reads all partitions of a topic that exists. Use it as a context."""
+    """Reads all partitions of a topic that exists."""
 
     def __init__(self, client: Mapping[str, Any], topic: str, partitions: int) -> None:
         self._topic = topic
@@ -59,15 +58,8 @@ class Reader:
             [ck.TopicPartition(topic, number, ck.OFFSET_BEGINNING) for number in range(partitions)]
         )
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Stop reading."""
         self._consumer.close()
 
     def read(self, wait_s: float) -> Read:

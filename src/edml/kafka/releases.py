@@ -2,8 +2,7 @@
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import confluent_kafka as ck
 
@@ -41,7 +40,7 @@ class ReleaseWriter:
 
 
 class ReleasesTable:
-    """Follows the releases of one application. Use it as a context."""
+    """Follows the releases of one application."""
 
     def __init__(
         self, client: Mapping[str, Any], registry: Registry, topic: str, application: str
@@ -52,16 +51,9 @@ class ReleasesTable:
         self._typed = Typed(registry, f"{topic}-value", Release)
         self._reader = Reader(client, topic, 1)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._reader.__exit__(kind, error, traceback)
+    def close(self) -> None:
+        """Stop following."""
+        self._reader.close()
 
     def poll(self, wait_s: float) -> bool:
         """Take in what has come; True when the end of the log is reached.

@@ -8,7 +8,7 @@ rebalance is dropped in the rebalance, and never reaches anybody.
 import json
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol, cast
 
@@ -19,7 +19,7 @@ import polars as pl
 from edml.errors import LogError, RegistryUnavailableError, TopicError
 from edml.events import OFFSET, PARTITION, TIMESTAMP, Batch, Rejected, TopicPartition
 from edml.kafka.codec.decode import Bad, Decoded
-from edml.kafka.message import Message, Records, Taken, consume
+from edml.kafka.message import Message, Records, Taken, consume, where
 from edml.runtime.log import Assignment, Committed, FencedError, ReassignedError
 
 logger = logging.getLogger(__name__)
@@ -105,8 +105,8 @@ class Source:
     """Consumes some topics as a member of a group.
 
     ``before_revoke`` is called when partitions are about to be taken away: what is being committed
-    must be finished when it returns. ``first`` gives the offset at which a partition begins that
-    nobody has committed.
+    must be finished when it returns. ``first`` gives the offsets at which partitions begin of
+    which nobody has committed any.
     """
 
     def __init__(
@@ -114,7 +114,7 @@ class Source:
         config: Mapping[str, Any],
         decoders: Mapping[str, Decodes],
         *,
-        first: Callable[[TopicPartition], int],
+        first: Callable[[Collection[TopicPartition]], Mapping[TopicPartition, int]],
         before_revoke: Callable[[], None],
     ) -> None:
         self._decoders = decoders
@@ -233,11 +233,10 @@ class Source:
         if error.code() == ck.KafkaError._PARTITION_EOF:
             self._caught_up.add(_place(message))
         elif error.code() == ck.KafkaError._AUTO_OFFSET_RESET:
-            at = f"{message.topic()}[{message.partition()}]@{message.offset()}"
             raise LogError(
                 f"what {self._group} reads next is not on the log: records were deleted before "
                 "they were read, or the topic is another one of the same name",
-                where=at,
+                where=where(message),
                 todo="raise the topic's retention. To go on without what is gone: "
                 f"`edml topics seek --lost --group {self._group} --to earliest`",
             )
@@ -274,17 +273,18 @@ class Source:
             return {}
         asked = [ck.TopicPartition(each.topic, each.partition) for each in ours]
         found: dict[TopicPartition, Committed] = {}
-        fresh: dict[TopicPartition, Committed] = {}
+        fresh: list[TopicPartition] = []
         for each in self._consumer.committed(asked, timeout=TIMEOUT_S):
             place = TopicPartition(each.topic, each.partition)
             if each.offset >= 0:
                 found[place] = _from_metadata(each.offset, each.metadata)
             else:
-                first = self._first(place)
-                fresh[place] = Committed(first, first, {})
-        if fresh:
-            self.commit(fresh)
-        return found | fresh
+                fresh.append(place)
+        if not fresh:
+            return found
+        begun = {place: Committed(at, at, {}) for place, at in self._first(fresh).items()}
+        self.commit(begun)
+        return found | begun
 
     def _outside(self, messages: Iterable[Message]) -> None:
         """What the consumer says while it has no place in the group: it may never get one.

@@ -9,6 +9,7 @@ from typing import Final
 from edml.errors import DataError
 from edml.models.evidence import Alarm, Training, Verdict
 from edml.models.records import Model, Release
+from edml.monitoring.history import History
 
 TRAINED: Final = ("retrained", "rejected")
 NAMED: Final = ("promoted", "rolled_back")
@@ -116,17 +117,10 @@ def _alarm(
     """The alarm that caused a training, among the releases of all versions."""
     if training is None or training.alarm is None:
         return None
-    for each in releases:
-        if each.kind != "alarmed":
-            continue
-        try:
-            alarm = Alarm.from_json(each.evidence, version=each.version)
-        except DataError:
-            continue
-        if alarm.id == training.alarm:
-            return alarm
-    unknown.append(f"the alarm {training.alarm} is not among the releases")
-    return None
+    alarm = History.of(releases).alarm(training.alarm)
+    if alarm is None:
+        unknown.append(f"the alarm {training.alarm} is not among the releases")
+    return alarm
 
 
 def _promotion(

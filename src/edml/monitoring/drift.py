@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 
 from edml.application import Policy
 from edml.models.evidence import About, Alarm
+from edml.monitoring import watch
 from edml.monitoring.baseline import Baseline
 from edml.monitoring.blocks import EXPECTED, START, SUMS, WHOLE
-from edml.monitoring.watch import Watched, raised
+from edml.monitoring.watch import Raised, Watched
 
 Numbers = NDArray[np.float64]
 
@@ -73,20 +74,20 @@ def _alarms(
     deviations, noises = zip(
         *(_deviations(parts[each.segment], each.about, baseline) for each in watched), strict=True
     )
-    for change in raised(
-        starts, np.column_stack(deviations), np.column_stack(noises), watched, policy
-    ):
-        series = watched[change.series]
-        yield Alarm(
-            version=version,
-            about=series.about,
-            segment=series.segment,
-            start=starts[change.first],
-            end=starts[change.last] + policy.block,
-            statistic=change.statistic,
-            threshold=change.threshold,
-            figures=_figures(parts[series.segment][change.first : change.last + 1]),
-        )
+
+    def figures(change: Raised) -> dict[str, float]:
+        part = parts[watched[change.series].segment]
+        return _figures(part[change.first : change.last + 1])
+
+    yield from watch.alarms(
+        version,
+        starts,
+        np.column_stack(deviations),
+        np.column_stack(noises),
+        watched,
+        policy,
+        figures,
+    )
 
 
 def _watched(baseline: Baseline, policy: Policy) -> Iterator[Watched]:

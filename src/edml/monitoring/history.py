@@ -94,6 +94,10 @@ class History:
         times = [each.training.as_of for each in self.trainings if _is_ours(each)]
         return max(times, default=None)
 
+    def alarm(self, name: str | None) -> Alarm | None:
+        """The alarm of this id; None when no release tells of it."""
+        return next((each for each in self.alarms if each.id == name), None)
+
     def judged_until(self, *versions: str) -> datetime | None:
         """The end of the blocks that went into the last verdict about one of these versions."""
         ends = [each.end for each in self.verdicts if {each.tried, each.against} & set(versions)]

@@ -21,10 +21,11 @@ from numpy.typing import NDArray
 
 from edml.application import EVENT_TIME, Application, Category, Policy
 from edml.models.evidence import Alarm
+from edml.monitoring import watch
 from edml.monitoring.blocks import START, block_of
 from edml.monitoring.drift import SHARES
 from edml.monitoring.quiet import Normal
-from edml.monitoring.watch import LEARNT_AFTER, Watched, raised
+from edml.monitoring.watch import LEARNT_AFTER, Raised, Watched
 from edml.serving import records as served
 
 Numbers = NDArray[np.float64]
@@ -177,18 +178,11 @@ def _alarms(tallied: pl.DataFrame, version: str, bins: Bins, policy: Policy) -> 
     watched = [replace(each.watched, share=share) for each in series]
     deviations = np.column_stack([each.deviations for each in series])
     noises = np.column_stack([each.noises for each in series])
-    for change in raised(starts, deviations, noises, watched, policy):
-        found = watched[change.series]
-        yield Alarm(
-            version=version,
-            about=found.about,
-            segment=found.segment,
-            start=starts[change.first],
-            end=starts[change.last] + policy.block,
-            statistic=change.statistic,
-            threshold=change.threshold,
-            figures={"change": float(deviations[change.last, change.series])},
-        )
+
+    def figures(change: Raised) -> dict[str, float]:
+        return {"change": float(deviations[change.last, change.series])}
+
+    yield from watch.alarms(version, starts, deviations, noises, watched, policy, figures)
 
 
 class _Series(NamedTuple):

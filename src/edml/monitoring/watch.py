@@ -1,7 +1,7 @@
 """Series of blocks, watched for a change of their mean: the engine behind all detectors."""
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, NamedTuple
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edml.application import Policy
-from edml.models.evidence import About
+from edml.models.evidence import About, Alarm
 from edml.monitoring.evidence import Evidence
 from edml.monitoring.quiet import Learnt, Normal
 
@@ -89,6 +89,30 @@ class Detector:
         """Forget the evidence, and the blocks that have not been taken for normal yet."""
         self._rise, self._fall = Evidence(self._slack.size), Evidence(self._slack.size)
         self._waiting.clear()
+
+
+def alarms(  # noqa: PLR0913, PLR0917  whose series, in which blocks, and what is told of them
+    version: str,
+    starts: Sequence[datetime],
+    deviations: Numbers,
+    noises: Numbers,
+    watched: Sequence[Watched],
+    policy: Policy,
+    figures: Callable[[Raised], Mapping[str, float]],
+) -> Iterator[Alarm]:
+    """The alarms of a version: see `raised`; ``figures`` are those of a change, for people."""
+    for change in raised(starts, deviations, noises, watched, policy):
+        series = watched[change.series]
+        yield Alarm(
+            version=version,
+            about=series.about,
+            segment=series.segment,
+            start=starts[change.first],
+            end=starts[change.last] + policy.block,
+            statistic=change.statistic,
+            threshold=change.threshold,
+            figures=figures(change),
+        )
 
 
 def raised(

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from math import inf
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -99,14 +100,10 @@ def best(tried: Sequence[Candidate]) -> list[Recipe]:
     To begin anew is worth the time only where it seems to be better; to correct costs nothing.
     """
     kinds = ([each for each in tried if each.recipe.correction is kind] for kind in (False, True))
-    anew, correction = (min(kind, key=_loss, default=None) for kind in kinds)
+    anew, correction = (min(kind, key=attrgetter("loss"), default=None) for kind in kinds)
     least = inf if correction is None else correction.loss
     found = [anew if anew is not None and anew.loss < least else None, correction]
     return [each.recipe for each in found if each is not None and each.loss < inf]
-
-
-def _loss(candidate: Candidate) -> float:
-    return candidate.loss
 
 
 def gathered(

@@ -15,10 +15,11 @@ from edml import __version__
 from edml.application import Application, Policy
 from edml.errors import EdmlError, LogError, RegistryUnavailableError, TrainingError
 from edml.models.artefact import Artefact
-from edml.models.evidence import Alarm, Lease, Training
+from edml.models.evidence import Lease, Training
 from edml.models.records import Model, Release, ReleaseKind, Roles
 from edml.models.version import Version, current_commit
 from edml.monitoring.governor import Decision, seat
+from edml.monitoring.history import History
 from edml.retraining import lease
 from edml.retraining.assignment import Assignment, Result, Workplace
 from edml.retraining.bounded import Bounds, InterruptedTrainingError, Tell
@@ -270,12 +271,8 @@ class Worker:
 
     def _changed(self, training: Training) -> datetime | None:
         """Since when the drift has been that is behind the training, as its alarm tells."""
-        for each in self._log.releases():
-            if each.kind == "alarmed" and training.alarm is not None:
-                alarm = Alarm.from_json(each.evidence, version=each.version)
-                if alarm.id == training.alarm:
-                    return alarm.start
-        return None
+        alarm = History.of(self._log.releases()).alarm(training.alarm)
+        return None if alarm is None else alarm.start
 
     def _made(self, training: Training, workplace: Workplace) -> tuple[Outcome, Model | None]:
         """The outcome of a candidate that is whole, and the model if it was admitted."""

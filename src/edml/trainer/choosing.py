@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from math import inf
+from operator import attrgetter
 from typing import Any, Final, Generic, Protocol, TypeVar
 
 import numpy as np
@@ -244,7 +245,7 @@ class Choosing(Generic[M]):
         made = [each for each in tried if each.rmse is not None]
         if not made:
             return replace(choice, cause="no recipe made a model")
-        return replace(choice, chosen=min(made, key=_loss))
+        return replace(choice, chosen=min(made, key=attrgetter("loss")))
 
     def _try(
         self, recipe: Recipe, learned: Examples, ages_days: Numbers, choosing: Examples
@@ -338,7 +339,3 @@ def blocks_of_test(ages_days: Numbers, block_days: float) -> NDArray[np.int64]:
     whole = len(np.unique(np.floor(ages_days / block_days)))
     pieces = -(-_TESTED_BLOCKS // max(whole, 1))
     return np.floor(ages_days / block_days * pieces).astype(np.int64)
-
-
-def _loss(candidate: Candidate) -> float:
-    return candidate.loss
