@@ -16,7 +16,7 @@ from edml import wiring
 from edml.application import Application
 from edml.kafka.codec.schema import avro_schema
 from edml.kafka.control import Typed
-from edml.kafka.message import Message, consume
+from edml.kafka.message import TO_THE_END, Message, consume
 from edml.kafka.serdes import FrameDecoder, FrameEncoder
 from edml.models.artefact import Artefact
 from edml.models.records import Release, Roles
@@ -25,7 +25,7 @@ from edml.wiring import Cluster, Running
 from tests.artefacts import straight_line
 from tests.trips import trips
 
-PATIENCE_S = 45.0
+PATIENCE_S = 100.0
 
 
 @dataclass
@@ -90,6 +90,7 @@ class City:
         """Every record of a topic, partition by partition, in order: those that are committed."""
         consumer = ck.Consumer(
             {
+                **TO_THE_END,
                 **self.cluster.settings.client(),
                 "group.id": "test",
                 "isolation.level": isolation,

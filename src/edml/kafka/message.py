@@ -5,7 +5,8 @@ has that was consumed. What a batch tells about its messages is taken column by 
 ``map`` over the methods of the C type: no line of Python runs for a record.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import compress, repeat
 from operator import is_, itemgetter
@@ -16,6 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edml.events import TopicPartition
+
+TO_THE_END: Final = {"fetch.wait.max.ms": 50}
+"""For who waits to hear that a partition ends: a broker that has no more to give says so after so
+long, and after half a second by default."""
+
+_ASKING_S: Final = 2.0
 
 
 class Message(Protocol):
@@ -60,6 +67,17 @@ def consume(consumer: Any, at_most: int, wait_s: float) -> list[Message]:
     if messages and at_most > 1:
         messages += consumer.consume(at_most - 1, 0)
     return cast("list[Message]", messages)
+
+
+def read_from_beginning(consumer: Any, topic: str, partitions: Iterable[int]) -> None:
+    """Have a consumer read some partitions from their beginning, and no others.
+
+    Who leads them is asked before: librdkafka waits for half a second before it asks where a
+    partition begins whose leader it does not know yet. Brokers that are away are not waited for.
+    """
+    with suppress(ck.KafkaException):
+        consumer.list_topics(topic, timeout=_ASKING_S)
+    consumer.assign([ck.TopicPartition(topic, each, ck.OFFSET_BEGINNING) for each in partitions])
 
 
 # To mypy, a message of ours is not quite confluent-kafka's: see above.

@@ -14,7 +14,7 @@ from typing import Any, Final, cast
 import confluent_kafka as ck
 
 from edml.errors import LogError, TopicError
-from edml.kafka.message import Taken, consume
+from edml.kafka.message import TO_THE_END, Taken, consume, read_from_beginning
 from edml.kafka.source import WHEN_AWAY
 from edml.kafka.spans import QUIET
 
@@ -43,6 +43,7 @@ class Reader:
         self._consumer = ck.Consumer(
             {
                 **WHEN_AWAY,
+                **TO_THE_END,
                 **client,
                 "log_level": QUIET,  # `_noticed` tells, and not at each attempt
                 "error_cb": self._noticed,
@@ -54,9 +55,7 @@ class Reader:
                 "fetch.message.max.bytes": 10_485_760,
             }
         )
-        self._consumer.assign(
-            [ck.TopicPartition(topic, number, ck.OFFSET_BEGINNING) for number in range(partitions)]
-        )
+        read_from_beginning(self._consumer, topic, range(partitions))
 
     def close(self) -> None:
         """Stop reading."""
