@@ -40,7 +40,7 @@ demo: $(INSTALLED) ## run the whole loop: log, data, train, publish, serve, scor
 
 .PHONY: test
 test: $(INSTALLED) ## run every test, on a real Kafka and a real registry
-	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 .PHONY: faults
 faults: $(INSTALLED) ## break what can break, at length: build/faults.md tells what was lost

@@ -48,6 +48,12 @@ def registry_url(log: EmbeddedLog) -> str:
     return log.registry_url
 
 
+@pytest.fixture(scope="session")
+def admitted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What this machine knows of the models that it has admitted: each is tried apart once."""
+    return tmp_path_factory.mktemp("trials")
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave what is marked as ``long`` to the long form."""
     if not LONG:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from shutil import copy, copytree
 from uuid import uuid4
 
 import pytest
@@ -15,8 +16,11 @@ from tests.broker.terminal import Terminal
 
 
 @pytest.fixture
-def city(log: EmbeddedLog, tmp_path: Path) -> Iterator[City]:
-    """The taxi application on topics of its own."""
+def city(log: EmbeddedLog, admitted: Path, tmp_path: Path) -> Iterator[City]:
+    """The taxi application on topics of its own, on a machine that has seen others before.
+
+    Most tests serve the same straight line: a trial of it in every home would only take time.
+    """
     prefix = f"test-{uuid4().hex[:8]}."
     settings = Settings(
         home=tmp_path / "home",
@@ -24,8 +28,11 @@ def city(log: EmbeddedLog, tmp_path: Path) -> Iterator[City]:
         registry_access=RegistrySettings(url=log.registry_url),
         topic_prefix=prefix,
     )
+    trials = copytree(admitted, settings.home / "trials")
     with Cluster(settings, taxi.prefixed(prefix)) as cluster:
         yield City(cluster, tmp_path / "models")
+    for mark in trials.glob("*.admitted"):
+        copy(mark, admitted)
 
 
 @pytest.fixture

@@ -20,7 +20,6 @@ def tell(city: City, kind: str, evidence: str) -> None:
     writer.tell(Release("taxi", kind, V1, START, "monitor", evidence=evidence))  # type: ignore[arg-type]
 
 
-@pytest.mark.timeout(180)
 def test_a_prediction_is_explained(city: City, terminal: Terminal) -> None:
     """From the key alone to event, features, model, alarm, verdict, outcome and error."""
     city.publish(V1)
@@ -68,7 +67,6 @@ def test_a_prediction_is_explained(city: City, terminal: Terminal) -> None:
     assert "it is waited for since" in terminal("explain", last).out
 
 
-@pytest.mark.timeout(180)
 def test_a_key_is_found_wherever_it_lies(city: City, terminal: Terminal) -> None:
     """A client that places keys otherwise does not hide its events."""
     city.publish(V1)

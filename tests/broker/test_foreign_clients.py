@@ -16,7 +16,6 @@ PATIENCE_S = 100
 SEPARATOR = "|"
 
 
-@pytest.mark.timeout(180)
 def test_a_plain_client_writes_events_and_reads_predictions(city: City, tmp_path: Path) -> None:
     """confluent-kafka's own Avro serialisers are enough, on both ends of the model."""
     city.publish(V1)
@@ -38,7 +37,6 @@ def test_a_plain_client_writes_events_and_reads_predictions(city: City, tmp_path
     assert city.dead_letters() == []
 
 
-@pytest.mark.timeout(180)
 def test_kafkas_own_consumer_reads_predictions(city: City, log: EmbeddedLog) -> None:
     """The program behind `kafka-console-consumer` sees the same keys, partitions and bytes."""
     city.publish(V1)
@@ -69,7 +67,6 @@ def test_kafkas_own_consumer_reads_predictions(city: City, log: EmbeddedLog) -> 
     }
 
 
-@pytest.mark.timeout(180)
 def test_javas_keys_lie_where_ours_do(city: City, log: EmbeddedLog) -> None:
     """The program behind `kafka-console-producer` puts each key into the partition that we do."""
     city.cluster.create()

@@ -70,7 +70,6 @@ def both(city: City, counts: dict[int, int]) -> dict[str, Counter[int]]:
     return {city.app.event.topic: Counter(counts), city.app.outcome.topic: Counter(counts)}
 
 
-@pytest.mark.timeout(300)
 def test_a_replay_writes_everything_once_unless_it_is_told_to_write_again(city: City) -> None:
     """The same command twice writes each record once; with --again, a second time."""
     day = ("--day", DAY, "--speed", "max")
@@ -86,7 +85,6 @@ def test_a_replay_writes_everything_once_unless_it_is_told_to_write_again(city: 
     assert times_written(city) == both(city, {2: COUNT})
 
 
-@pytest.mark.timeout(300)
 def test_a_replay_that_is_killed_goes_on_without_a_gap_or_a_double(city: City) -> None:
     """Killed with SIGKILL in the middle, twice, it goes on: each record is there once."""
     city.cluster.create()
@@ -102,7 +100,6 @@ def test_a_replay_that_is_killed_goes_on_without_a_gap_or_a_double(city: City) -
     assert times_written(city) == both(city, {1: COUNT})
 
 
-@pytest.mark.timeout(200)
 def test_ctrl_c_stops_cleanly_and_says_how_to_go_on(city: City) -> None:
     """What was written is committed, and the command ends well."""
     city.cluster.create()

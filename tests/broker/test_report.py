@@ -3,8 +3,6 @@ from dataclasses import asdict, replace
 from datetime import timedelta
 from pathlib import Path
 
-import pytest
-
 from edml import wiring
 from edml.kafka.inspection import inspect
 from edml.models.artefact import Artefact
@@ -29,7 +27,6 @@ def publish_with_distributions(city: City) -> None:
     wiring.publish(city.cluster, artefact.folder, flavour="onnx", role="champion", by="test")
 
 
-@pytest.mark.timeout(240)
 def test_a_page_tells_of_errors_drift_and_decisions(
     city: City, terminal: Terminal, tmp_path: Path
 ) -> None:
@@ -62,7 +59,6 @@ def test_a_page_tells_of_errors_drift_and_decisions(
         assert expected in page.text
 
 
-@pytest.mark.timeout(120)
 def test_a_report_of_nothing_is_explained(city: City, terminal: Terminal, tmp_path: Path) -> None:
     """Without topics there is nothing to read; with them, the page says that nothing happened."""
     path = str(tmp_path / "report.html")

@@ -8,7 +8,6 @@ from tests.trips import trips
 V1 = "0.1.0-20191128143000-1a2b3c4"
 
 
-@pytest.mark.timeout(180)
 def test_errors_are_shown_by_version_segment_and_window(city: City, terminal: Terminal) -> None:
     """What is shown is what a batch computation over the scored predictions gives."""
     city.publish(V1)

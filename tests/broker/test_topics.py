@@ -5,6 +5,7 @@ import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 
 from edml.errors import LogError, TopicError
+from edml.kafka import inspection
 from edml.kafka.embedded.ports import any_free_port
 from edml.kafka.inspection import GroupLag, TopicSize, inspect
 from edml.kafka.topics import TopicSpec, ensure_topics
@@ -95,8 +96,9 @@ def test_inspection_counts_messages_and_lag(client: Client, name: str) -> None:
     assert GroupLag(name, name, lag=6) in inspection.groups
 
 
-def test_unreachable_cluster() -> None:
+def test_unreachable_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
     """A cluster that does not answer is an error that says so, not an empty log."""
+    monkeypatch.setattr(inspection, "TIMEOUT_S", 1.0)  # nobody comes, however long is waited
     client: Client = {"bootstrap.servers": f"127.0.0.1:{any_free_port()}", "log_level": 0}
 
     with pytest.raises(LogError, match="cannot be inspected"):

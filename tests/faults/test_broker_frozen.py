@@ -8,7 +8,6 @@ BRIEF = {"kafka.transaction.timeout.ms": 1_000}
 
 
 @pytest.mark.long
-@pytest.mark.timeout(300)
 def test_a_commit_that_does_not_end(scene: Scene, log: EmbeddedLog) -> None:
     """While the broker answers nothing, instances say so and end with 1, in bounded time.
 

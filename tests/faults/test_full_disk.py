@@ -1,14 +1,11 @@
 import signal
 
-import pytest
-
 from tests.broker.city import eventually
 from tests.faults.scene import Scene
 
 MORE = 1_000
 
 
-@pytest.mark.timeout(300)
 def test_the_disk_is_full(scene: Scene) -> None:
     """With a full disk, an instance does not start, and says so; one that runs goes on serving."""
     hopeless = scene.start("serve", program=["full_disk.py", "now"])

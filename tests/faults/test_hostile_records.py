@@ -11,7 +11,6 @@ from typing import Any
 
 import polars as pl
 import psutil
-import pytest
 from polars.testing import assert_frame_equal
 
 from edml.apps.taxi import LAST_ZONE
@@ -145,7 +144,6 @@ def can_be_predicted(told: Verdict) -> bool:
     )
 
 
-@pytest.mark.timeout(180)
 def test_ten_thousand_hostile_events(city: City, tmp_path: Path) -> None:
     """Each is a dead letter with place, cause and bytes, or predicted; its neighbours are as ever.
 
@@ -213,7 +211,6 @@ def keyed(aim: Target, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{"key": row["uuid"], "value": aim.value(row)} for row in rows]
 
 
-@pytest.mark.timeout(180)
 def test_ten_thousand_hostile_outcomes_and_predictions(city: City) -> None:
     """Both inputs of scoring are full of them: all trips are scored, and each hostile one told.
 

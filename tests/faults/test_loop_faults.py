@@ -153,7 +153,6 @@ def drifted(watched: Watched) -> None:
     assert watched.roles.challenger == V2
 
 
-@pytest.mark.timeout(300)
 def test_the_monitor_is_killed_between_any_two_steps(watched: Watched) -> None:
     """Killed before and after each commit, from alarm to promotion: each is told once."""
     watched.days(8, v1=9.0)
@@ -176,7 +175,6 @@ def test_the_monitor_is_killed_between_any_two_steps(watched: Watched) -> None:
     assert watched.roles.served() == {"champion": V2, "previous": V1}
 
 
-@pytest.mark.timeout(300)
 def test_two_monitors_decide_once(watched: Watched) -> None:
     """Side by side from alarm to promotion: one alarm, one promotion, one follow-up."""
     monitors = [watched.monitor(), watched.monitor()]
@@ -196,7 +194,6 @@ def test_two_monitors_decide_once(watched: Watched) -> None:
         each.stop()
 
 
-@pytest.mark.timeout(300)
 def test_a_worse_challenger_is_dropped_and_a_freeze_is_honoured(watched: Watched) -> None:
     """While frozen, nobody is dropped; when a person thaws, the worse one goes."""
     monitor = watched.monitor()
@@ -214,7 +211,6 @@ def test_a_worse_challenger_is_dropped_and_a_freeze_is_honoured(watched: Watched
     assert watched.count("promoted") == 1
 
 
-@pytest.mark.timeout(300)
 def test_foreign_bytes_do_not_stop_the_monitor(watched: Watched) -> None:
     """Among models, releases and scores: they are left out, and drift is noticed all the same."""
     control = watched.city.cluster.control

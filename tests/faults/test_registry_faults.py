@@ -1,7 +1,5 @@
 import time
 
-import pytest
-
 from edml.kafka.embedded import EmbeddedLog
 from tests.broker.city import eventually
 from tests.faults.scene import Scene
@@ -9,7 +7,6 @@ from tests.faults.scene import Scene
 COMMANDS = ("serve", "score")
 
 
-@pytest.mark.timeout(300)
 def test_the_registry_is_down(scene: Scene, log: EmbeddedLog) -> None:
     """Records of a schema that is not known yet wait for the registry: none is lost or buried.
 

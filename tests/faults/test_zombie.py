@@ -9,7 +9,6 @@ HEARD_S = 15.0
 """By then, who has woken up has heard what became of its transaction."""
 
 
-@pytest.mark.timeout(300)
 def test_a_frozen_instance_that_wakes_up_too_late(scene: Scene) -> None:
     """Frozen within a transaction for longer than its session and its transaction may last.
 
