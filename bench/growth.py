@@ -13,8 +13,8 @@ from bench.runs import Run, run
 from bench.scene import Scene
 from bench.verify import Verified
 from bench.world import Writer
-from edml import wiring
 from edml.application import Application, Role
+from edml.wiring.publishing import publish
 
 ROLES: tuple[Role, ...] = ("challenger", "champion")
 """How the second and the third model are published; the first champion then is the previous."""
@@ -38,7 +38,7 @@ def _models(scene: Scene) -> dict[str, Any]:
     for number, role in enumerate(ROLES, start=2):
         folder = scene.artefact_as("shadowed", number)
         with scene.stage.cluster(application) as cluster:
-            wiring.publish(cluster, folder, flavour="onnx", role=role, by="bench")
+            publish(cluster, folder, flavour="onnx", role=role, by="bench")
         found[str(number)] = _event(_run(scene, ours, scene.backlog, models=number), models=number)
     return _printed("models", found)
 

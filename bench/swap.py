@@ -15,9 +15,9 @@ from bench.latency import RATE
 from bench.measure import latency
 from bench.scene import Scene
 from bench.verify import Answers, WrongOutputError
-from edml import wiring
 from edml.application import Application
 from edml.serving.records import prediction_schema
+from edml.wiring.publishing import publish
 
 FLAVOURS = ("onnx", "savedmodel")
 CALM_S = 5.0
@@ -99,7 +99,7 @@ def _swapped(scene: Scene, variable: str, flavour: str) -> Swaps:
 
 def _publish(scene: Scene, application: Application, folder: Path, flavour: str) -> None:
     with scene.stage.cluster(application) as cluster:
-        wiring.publish(cluster, folder, flavour=flavour, role="champion", by="bench")
+        publish(cluster, folder, flavour=flavour, role="champion", by="bench")
 
 
 def _noticed(arrivals: Arrivals, at_s: float) -> Noticed:

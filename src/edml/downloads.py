@@ -13,9 +13,8 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Final, Literal, Protocol
 
-import httpx
-
 from edml.errors import DownloadError
+from edml.http import httpx
 
 MANIFEST: Final = "downloads.json"
 CHUNK_BYTES: Final = 1 << 18

@@ -12,7 +12,6 @@ from typing import Any
 import confluent_kafka as ck
 import polars as pl
 
-from edml import wiring
 from edml.application import Application
 from edml.kafka.codec.schema import avro_schema
 from edml.kafka.control import Typed
@@ -21,7 +20,11 @@ from edml.kafka.serdes import FrameDecoder, FrameEncoder
 from edml.models.artefact import Artefact
 from edml.models.records import Release, Roles
 from edml.serving.records import prediction_schema
-from edml.wiring import Cluster, Running
+from edml.wiring import Cluster
+from edml.wiring.publishing import publish
+from edml.wiring.running import Running
+from edml.wiring.scoring import score
+from edml.wiring.serving import serve
 from tests.artefacts import straight_line
 from tests.trips import trips
 
@@ -56,9 +59,7 @@ class City:
     def publish(self, version: str, *, role: Any = "champion", slope: float = 2.0) -> Roles:
         """Make a model and publish it."""
         artefact = self.artefact(version, slope=slope)
-        _, decision = wiring.publish(
-            self.cluster, artefact.folder, flavour="onnx", role=role, by="test"
-        )
+        _, decision = publish(self.cluster, artefact.folder, flavour="onnx", role=role, by="test")
         return decision.roles
 
     def pick_up(self, frame: pl.DataFrame) -> None:
@@ -141,13 +142,13 @@ class City:
     @contextmanager
     def scoring(self, **running: Any) -> Iterator[None]:
         """Score in a thread, for as long as the context lasts."""
-        with running_thread(lambda stop: wiring.score(self.cluster, stop, Running(**running))):
+        with running_thread(lambda stop: score(self.cluster, stop, Running(**running))):
             yield
 
     @contextmanager
     def serving(self, **running: Any) -> Iterator[None]:
         """Serve in a thread, for as long as the context lasts."""
-        with running_thread(lambda stop: wiring.serve(self.cluster, stop, Running(**running))):
+        with running_thread(lambda stop: serve(self.cluster, stop, Running(**running))):
             yield
 
 

@@ -3,9 +3,9 @@ from dataclasses import asdict, replace
 from datetime import timedelta
 from pathlib import Path
 
-from edml import wiring
 from edml.kafka.inspection import inspect
 from edml.models.artefact import Artefact
+from edml.wiring.publishing import publish
 from tests.broker.city import City, eventually
 from tests.broker.recomputation import sums
 from tests.broker.terminal import Terminal
@@ -24,7 +24,7 @@ def publish_with_distributions(city: City) -> None:
     about = artefact.description.metadata
     told = replace(about, distributions=json.dumps({"day_of_week": days}))
     Artefact.write(artefact.folder, replace(artefact.description, metadata=told))
-    wiring.publish(city.cluster, artefact.folder, flavour="onnx", role="champion", by="test")
+    publish(city.cluster, artefact.folder, flavour="onnx", role="champion", by="test")
 
 
 def test_a_page_tells_of_errors_drift_and_decisions(

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edml import wiring
 from edml.kafka.releases import ReleaseWriter
 from edml.kafka.serdes import FrameEncoder, key_schema
 from edml.models.evidence import Alarm, Training
@@ -21,6 +20,7 @@ from edml.retraining import lease
 from edml.retraining.assignment import Workplace
 from edml.scoring.records import SCORED_KEY, scored_schema
 from edml.trainer import tables
+from edml.wiring.publishing import publish
 from tests.broker.city import City, eventually
 from tests.broker.terminal import Terminal
 from tests.networks import knowing, network
@@ -50,10 +50,10 @@ def see(city: City, *, longer: float) -> None:
     city.write(city.app.scored_topic, encoder.encode(rows))
 
 
-def publish(city: City) -> None:
+def champion(city: City) -> None:
     """A champion that can be corrected."""
     made = knowing(city.app, city.folder / V1, trips(200), version=V1)
-    wiring.publish(city.cluster, made.folder, flavour="onnx", role="champion", by="test")
+    publish(city.cluster, made.folder, flavour="onnx", role="champion", by="test")
 
 
 def alarm(city: City) -> None:
@@ -92,7 +92,7 @@ def retraining(folder: Path) -> "subprocess.Popen[str]":
 
 def test_an_alarm_becomes_a_challenger(city: City, terminal: Terminal) -> None:
     """The candidate learns from the log alone, beats the champion, and names its alarm."""
-    publish(city)
+    champion(city)
     see(city, longer=1.5)
     alarm(city)
     told = retrained(terminal)
@@ -113,7 +113,7 @@ def test_a_killed_training_goes_on_and_is_published_once(
     city: City, terminal: Terminal, tmp_path: Path
 ) -> None:
     """Kill -9 in its middle: who comes after goes on, and there is one candidate."""
-    publish(city)
+    champion(city)
     see(city, longer=1.5)
     alarm(city)
     place = Workplace.of(city.cluster.settings.home, REQUEST)
@@ -132,7 +132,7 @@ def test_a_killed_training_goes_on_and_is_published_once(
 
 def test_one_that_is_no_better_is_rejected(city: City, terminal: Terminal) -> None:
     """The champion says what comes true, but for chance: a release says so, and that is all."""
-    publish(city)
+    champion(city)
     see(city, longer=1.0)
     alarm(city)
     told = retrained(terminal)
@@ -149,7 +149,7 @@ def test_one_that_is_no_better_is_rejected(city: City, terminal: Terminal) -> No
 def test_two_workers_train_once(city: City, terminal: Terminal, tmp_path: Path) -> None:
     """One of them trains; the other one says who does."""
     del terminal  # its settings are those of the workers
-    publish(city)
+    champion(city)
     see(city, longer=1.5)
     alarm(city)
     workers = [retraining(tmp_path) for _ in range(2)]
@@ -162,7 +162,7 @@ def test_two_workers_train_once(city: City, terminal: Terminal, tmp_path: Path) 
 
 def test_a_training_that_fails_is_told_of(city: City, terminal: Terminal) -> None:
     """Nothing was seen, so nothing can be learnt: no candidate, and a cause."""
-    publish(city)
+    champion(city)
     terminal("retrain", "--ask")
     answer = terminal("retrain")
     assert answer.code == 1

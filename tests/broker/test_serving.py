@@ -17,6 +17,7 @@ from edml import wiring
 from edml.errors import ModelRefusedError
 from edml.models.artefact import Artefact
 from edml.models.records import Model
+from edml.wiring.publishing import publish
 from tests import hostile_models
 from tests.artefacts import write_line
 from tests.broker.city import City, eventually, times_each
@@ -260,14 +261,14 @@ def test_a_broken_artefact_is_not_published(city: City) -> None:
     artefact = city.artefact(V1)
     (artefact.folder / "model.onnx").write_bytes(b"this is no model")
     with pytest.raises(ModelRefusedError, match="cannot load"):
-        wiring.publish(city.cluster, artefact.folder, flavour="onnx", role="champion", by="test")
+        publish(city.cluster, artefact.folder, flavour="onnx", role="champion", by="test")
 
 
 def test_publishing_twice_changes_nothing(city: City) -> None:
     """A model that is published already is not published again."""
     first = city.publish(V1)
     folder = city.folder / V1
-    again = wiring.publish(city.cluster, folder, flavour="onnx", role="champion", by="test")[1]
+    again = publish(city.cluster, folder, flavour="onnx", role="champion", by="test")[1]
     assert again.roles == first
     assert [each.kind for each in city.releases()] == ["published", "promoted"]
 

@@ -14,9 +14,10 @@ from confluent_kafka.admin import (
     ResourceType,
 )
 
-from edml import wiring
 from edml.errors import EdmlError
-from edml.wiring import Running
+from edml.wiring.running import Running
+from edml.wiring.scoring import score
+from edml.wiring.serving import serve
 from tests.broker.city import City
 
 PATIENCE_S = 40.0
@@ -84,7 +85,7 @@ def failure(city: City, command: str = "serve", **running: Any) -> EdmlError:
     stop = threading.Event()
     timer = threading.Timer(PATIENCE_S, stop.set)
     timer.start()
-    run = wiring.serve if command == "serve" else wiring.score
+    run = serve if command == "serve" else score
     try:
         run(city.cluster, stop, Running(**running))
     except EdmlError as error:

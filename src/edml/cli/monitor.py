@@ -26,7 +26,8 @@ def command(app: str | None, partitions: int | None, *, verbose: bool) -> None:
     It can be killed and started again at any time. A second one beside it does no harm.
     """
     from edml import wiring
+    from edml.wiring.monitoring import monitor
 
     log_to_terminal(verbose=verbose)
     with wiring.cluster(app, partitions) as cluster, stopped_by_signals() as stop:
-        wiring.monitor(cluster, stop)
+        monitor(cluster, stop)

@@ -41,9 +41,10 @@ def command(
     changes; publishing it again does nothing.
     """
     from edml import wiring
+    from edml.wiring.publishing import publish
 
     with wiring.cluster(app) as cluster:
-        model, decision = wiring.publish(
+        model, decision = publish(
             cluster, artefact, flavour=flavour, role=role, by=getpass.getuser()
         )
     roles = decision.roles.served()

@@ -65,10 +65,11 @@ def command(
     from edml.cli.training_progress import training_progress
     from edml.retraining import bounded
     from edml.retraining.worker import Means
+    from edml.wiring.training import request_training, trainer
 
     with wiring.cluster(app) as cluster:
         if ask:
-            wiring.request_training(cluster, getpass.getuser())
+            request_training(cluster, getpass.getuser())
             click.echo("A training is asked for. Whoever runs `edml retrain --follow` does it.")
             return
         settings = cluster.settings
@@ -80,14 +81,14 @@ def command(
             threads=threads,
             time_s=within,
         )
-        with wiring.trainer(cluster, means) as worker, stopped_by_signals() as stop:
+        with trainer(cluster, means) as worker, stopped_by_signals() as stop:
             if not once:
                 log_to_terminal(verbose=verbose)
                 _follow(worker, stop)
                 return
             with training_progress() as tell:
                 outcome = worker.once(
-                    lambda: wiring.request_training(cluster, getpass.getuser()), stop.is_set, tell
+                    lambda: request_training(cluster, getpass.getuser()), stop.is_set, tell
                 )
     _print(outcome, cluster.application.outcome.unit, as_json=as_json)
 

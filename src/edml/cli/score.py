@@ -31,8 +31,10 @@ def command(
     have more instances: they share the partitions.
     """
     from edml import wiring
+    from edml.wiring.running import Running
+    from edml.wiring.scoring import score
 
     log_to_terminal(verbose=verbose)
     collect_garbage_seldom()
     with wiring.cluster(app, partitions) as cluster, stopped_by_signals() as stop:
-        wiring.score(cluster, stop, wiring.Running(guarantee=guarantee))
+        score(cluster, stop, Running(guarantee=guarantee))

@@ -31,8 +31,10 @@ def command(
     more instances: they share the partitions.
     """
     from edml import wiring
+    from edml.wiring.running import Running
+    from edml.wiring.serving import serve
 
     log_to_terminal(verbose=verbose)
     collect_garbage_seldom()
     with wiring.cluster(app, partitions) as cluster, stopped_by_signals() as stop:
-        wiring.serve(cluster, stop, wiring.Running(guarantee=guarantee))
+        serve(cluster, stop, Running(guarantee=guarantee))

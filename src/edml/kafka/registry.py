@@ -11,9 +11,8 @@ from types import TracebackType
 from typing import Any, Final, Self
 from urllib.parse import quote
 
-import httpx
-
 from edml.errors import RegistryUnavailableError, SchemaError
+from edml.http import httpx
 from edml.kafka.codec.layout import RecordSchema
 from edml.settings import RegistrySettings
 

@@ -12,7 +12,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
-import fsspec
 import polars as pl
 
 from edml.application import Application
@@ -49,6 +48,8 @@ def fetch_artefact(model: Model) -> bytes:
         raise ModelRefusedError(
             f"the artefact takes {model.size_bytes} bytes: more than {LARGEST_BYTES}"
         )
+    import fsspec
+
     try:
         with fsspec.open(model.uri, "rb") as source:
             # One byte more shows that there is more.

@@ -14,9 +14,8 @@ from pathlib import Path
 from threading import Event
 from typing import TypeAlias
 
-import httpx
-
 from edml.errors import DownloadError
+from edml.http import httpx
 from edml.kafka.embedded.lock import Artefact, Lock
 
 Advance: TypeAlias = Callable[[int], None]

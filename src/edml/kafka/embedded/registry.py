@@ -6,8 +6,7 @@ What its properties mean: https://www.apicur.io/registry/docs/
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
-
+from edml.http import httpx
 from edml.kafka.embedded.installation import Installation
 from edml.kafka.embedded.java import Caching, jvm
 from edml.kafka.embedded.ports import HOST
