@@ -3,8 +3,10 @@
 ``edml serve --app bench.applications:onnx``, say.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import cache, partial
 
 from edml.application import Application
 from edml.apps.taxi import TaxiTripPickup, taxi
@@ -37,23 +39,39 @@ def wide(name: str) -> Application:
     return replace(application, event=replace(application.event, schema=WidePickup))
 
 
-# Serving and scoring, beside their peers.
-onnx = called("bench-onnx")
-savedmodel = called("bench-savedmodel")
-scoring = called("bench-scoring")
+_DECLARED: dict[str, Callable[[], Application]] = {
+    # Serving and scoring, beside their peers.
+    "onnx": partial(called, "bench-onnx"),
+    "savedmodel": partial(called, "bench-savedmodel"),
+    "scoring": partial(called, "bench-scoring"),
+    # A flow of events: latency, swaps and crashes.
+    "live": partial(called, "bench-live", events="bench-live.pickups"),
+    "swap_onnx": partial(called, "bench-swap-onnx", events="bench-live.pickups"),
+    "swap_savedmodel": partial(called, "bench-swap-savedmodel", events="bench-live.pickups"),
+    "recovering": partial(called, "bench-recovering", outcomes="bench-recovering.dropoffs"),
+    # What grows: models, partitions, the width of an event, the records that wait for an outcome.
+    "shadowed": partial(called, "bench-shadowed"),
+    "partitions_1": partial(
+        called, "bench-1", events="bench-1.pickups", outcomes="bench-1.dropoffs"
+    ),
+    "partitions_16": partial(
+        called, "bench-16", events="bench-16.pickups", outcomes="bench-16.dropoffs"
+    ),
+    "wide_100": partial(wide, "bench-wide-100"),
+    "wide_1000": partial(wide, "bench-wide-1000"),
+    "squeezed_1": partial(called, "bench-squeezed-1", outcomes="bench-squeezed-1.dropoffs"),
+    "squeezed_30": partial(called, "bench-squeezed-30", outcomes="bench-squeezed-30.dropoffs"),
+    "squeezed_720": partial(called, "bench-squeezed-720", outcomes="bench-squeezed-720.dropoffs"),
+}
 
-# A flow of events: latency, swaps and crashes.
-live = called("bench-live", events="bench-live.pickups")
-swap_onnx = called("bench-swap-onnx", events="bench-live.pickups")
-swap_savedmodel = called("bench-swap-savedmodel", events="bench-live.pickups")
-recovering = called("bench-recovering", outcomes="bench-recovering.dropoffs")
 
-# What grows: models, partitions, the width of an event, the records that wait for an outcome.
-shadowed = called("bench-shadowed")
-partitions_1 = called("bench-1", events="bench-1.pickups", outcomes="bench-1.dropoffs")
-partitions_16 = called("bench-16", events="bench-16.pickups", outcomes="bench-16.dropoffs")
-wide_100 = wide("bench-wide-100")
-wide_1000 = wide("bench-wide-1000")
-squeezed_1 = called("bench-squeezed-1", outcomes="bench-squeezed-1.dropoffs")
-squeezed_30 = called("bench-squeezed-30", outcomes="bench-squeezed-30.dropoffs")
-squeezed_720 = called("bench-squeezed-720", outcomes="bench-squeezed-720.dropoffs")
+def __getattr__(name: str) -> Application:
+    """The application of this name, made when it is asked for: a command needs one of them only."""
+    if name not in _DECLARED:
+        raise AttributeError(name)
+    return _made(name)
+
+
+@cache
+def _made(name: str) -> Application:
+    return _DECLARED[name]()

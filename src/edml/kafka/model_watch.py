@@ -31,7 +31,7 @@ POLL_S = 0.2
 class ModelWatch:
     """The models that serve now, kept up to date in the background. Use it as a context."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  each has its name where it is called
         self,
         table: ModelsTable,
         admit: Admits,
@@ -39,14 +39,18 @@ class ModelWatch:
         *,
         by: str,
         cancel: Callable[[], None] = lambda: None,
+        passed: threading.Event | None = None,
     ) -> None:
+        """``passed`` is set when a model is about to be loaded of which no trouble is expected."""
         self._table = table
         self._admit = admit
         self._tell = tell
         self._by = by
         self._cancel = cancel
+        self._passed = passed or threading.Event()
         self._current: tuple[ServedModel, ...] = ()
         self._refused: set[str] = set()
+        self._untold: list[Release] = []
         self._failure: BaseException | None = None
         self._stop = threading.Event()
         self._changed = threading.Event()
@@ -68,12 +72,18 @@ class ModelWatch:
             raise self._failure
         return self._current
 
+    def coming(self, stop: threading.Event) -> bool:
+        """Wait until a first model is about to be loaded; False when ``stop`` was set before."""
+        return self._wait(self._passed, stop)
+
     def wait(self, stop: threading.Event) -> bool:
         """Wait until there is a champion; False when ``stop`` was set before."""
-        while not self.current():
+        return self._wait(self._changed, stop)
+
+    def _wait(self, until: threading.Event, stop: threading.Event) -> bool:
+        while not (self.current() or until.wait(POLL_S)):
             if stop.is_set():
                 return False
-            self._changed.wait(POLL_S)
         return True
 
     def _run(self) -> None:
@@ -108,9 +118,12 @@ class ModelWatch:
         if served and served[0].role == "champion":
             self._current = tuple(served)
             self._changed.set()
+        for release in self._untold:
+            self._tell(release)
+        self._untold.clear()
 
     def _load(self, version: str, role: Role) -> Predicts | None:
-        """Admit a version; None, and a release that says why, when it is refused."""
+        """Admit a version; None when it is refused. What came of it is told after the swap."""
         if version in self._refused:
             return None
         try:
@@ -118,10 +131,10 @@ class ModelWatch:
         except ModelRefusedError as error:
             self._refused.add(version)
             logger.warning("Model %s is refused: %s", version, error)
-            self._tell(self._release("refused", version, f"{role}: {error.what}"))
+            self._untold.append(self._release("refused", version, f"{role}: {error.what}"))
             return None
         logger.info("Model %s is loaded as %s", version, role)
-        self._tell(self._release("loaded", version, role))
+        self._untold.append(self._release("loaded", version, role))
         return model
 
     def _release(self, kind: ReleaseKind, version: str, cause: str) -> Release:

@@ -38,6 +38,9 @@ By default, librdkafka forgets the brokers that it knows when none is there, and
 """
 
 LEAVE_S = 0.5
+PLACE_WAIT_S = 0.02
+"""Outside of the group, no record ends a wait: our place would be noticed only when it is over."""
+
 AGAIN_AT_ONCE = 16_384
 AGAIN_WAIT_S = 0.2
 UNSETTLED = frozenset(
@@ -149,7 +152,7 @@ class Source:
 
     def read(self, *, at_most: int, wait_s: float) -> KafkaReading | Assignment | None:
         """What is there now; None while the group is between two assignments."""
-        messages = consume(self._consumer, at_most, wait_s)
+        messages = consume(self._consumer, at_most, wait_s if self._member else PLACE_WAIT_S)
         if self._assigned is not None:
             return self._assignment(self._assigned)
         if not self._member:

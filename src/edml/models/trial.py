@@ -65,6 +65,8 @@ class Trials:
         self._instance = instance
         self._limits = limits or Limits()
         self._stop = Event()
+        self.passed = Event()
+        """Set once a model has passed: it is loaded next, and that is known to go well."""
 
     def stop(self) -> None:
         """End the trial that is under way, if any, and begin no other."""
@@ -84,20 +86,9 @@ class Trials:
                 where=str(self._begun(model)),
                 todo="publish a model that can be loaded; remove this file to have it tried again",
             )
-        if self._admitted(model).exists() and not unfinished:
-            return
-        with TemporaryDirectory(prefix="edml-trial-") as name:
-            folder = Path(name)
-            (folder / ARTEFACT).write_bytes(packed)
-            rows.write_ipc(folder / ROWS)
-            task = {
-                "flavour": model.flavour,
-                "sizes": list(sizes),
-                "memory_bytes": self._limits.memory_mb * _MEBIBYTE,
-                "time_s": self._limits.time_s,
-            }
-            (folder / TASK).write_text(json.dumps(task))
-            self._in_child(folder)
+        if unfinished or not self._admitted(model).exists():
+            self._try(model, packed, rows, sizes)
+        self.passed.set()
 
     @contextmanager
     def loading(self, model: Model) -> Iterator[None]:
@@ -113,6 +104,20 @@ class Trials:
             _write(self._admitted(model), model.version)
         finally:
             begun.unlink(missing_ok=True)
+
+    def _try(self, model: Model, packed: bytes, rows: pl.DataFrame, sizes: Sequence[int]) -> None:
+        with TemporaryDirectory(prefix="edml-trial-") as name:
+            folder = Path(name)
+            (folder / ARTEFACT).write_bytes(packed)
+            rows.write_ipc(folder / ROWS)
+            task = {
+                "flavour": model.flavour,
+                "sizes": list(sizes),
+                "memory_bytes": self._limits.memory_mb * _MEBIBYTE,
+                "time_s": self._limits.time_s,
+            }
+            (folder / TASK).write_text(json.dumps(task))
+            self._in_child(folder)
 
     def _in_child(self, folder: Path) -> None:
         """Run the trial in a child, and say what came of it.

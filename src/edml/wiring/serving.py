@@ -32,7 +32,7 @@ def serve(cluster: Cluster, stop: Event, running: Running) -> None:
         ModelStore(settings.home / "models" / name) as store,
         _model_watch(cluster, store, by=name) as models,
     ):
-        if not models.wait(stop):
+        if not models.coming(stop):
             return
         log = KafkaLog(
             settings.client(),
@@ -47,7 +47,20 @@ def serve(cluster: Cluster, stop: Event, running: Running) -> None:
             dead_letters=DeadLetters(cluster.dead_letters, name),
             guarantee=running.guarantee,
         )
+        if not _loaded(models, log, stop):
+            return
         Runner(Serving(app, models), log, pace=running.pace, watch=running.watch).run(stop)
+
+
+def _loaded(models: ModelWatch, log: KafkaLog, stop: Event) -> bool:
+    """Wait for the model, while the group gives us our place; without one, leave the group."""
+    loaded = False
+    try:
+        loaded = models.wait(stop)
+    finally:
+        if not loaded:
+            log.close()
+    return loaded
 
 
 def _model_watch(cluster: Cluster, store: ModelStore, *, by: str) -> ModelWatch:
@@ -62,7 +75,9 @@ def _model_watch(cluster: Cluster, store: ModelStore, *, by: str) -> ModelWatch:
         admitted = admit(app, model, through(store), trials=trials)
         return Bound(admitted.predictor, app.outcome.label)
 
-    return ModelWatch(cluster.models(), load, releases.tell, by=by, cancel=trials.stop)
+    return ModelWatch(
+        cluster.models(), load, releases.tell, by=by, cancel=trials.stop, passed=trials.passed
+    )
 
 
 def through(store: ModelStore) -> Fetch:
