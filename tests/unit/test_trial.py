@@ -1,23 +1,27 @@
+import subprocess
+import sys
 import threading
+from contextlib import ExitStack
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
-from time import monotonic
+from time import monotonic, sleep
 
 import polars as pl
 import psutil
 import pytest
 
 from edml.errors import EdmlError, ModelRefusedError
+from edml.models import trial
 from edml.models.admission import admit
 from edml.models.archive import pack
 from edml.models.records import Model
-from edml.models.trial import Limits, Trials
+from edml.models.trial import Limits, Trials, kept_waiting_s
 from tests import hostile_models
 from tests.artefacts import straight_line
 from tests.parcels import handed_over, parcels
 
-QUICK = Limits(time_s=60)
+QUICK = Limits(time_s=240)
 
 
 @pytest.fixture
@@ -107,6 +111,35 @@ def test_a_refusal_is_a_finished_load(good: Model, tmp_path: Path) -> None:
     assert marks(tmp_path) == []
 
 
+BUSY = "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\nwhile True: pass"
+
+
+def test_what_waits_for_a_busy_machine_is_told_from_what_hangs() -> None:
+    """Of two that share a core, each is kept waiting; one that sleeps is not."""
+    with ExitStack() as ended:
+        busy = [subprocess.Popen([sys.executable, "-c", BUSY]) for _ in range(2)]
+        asleep = subprocess.Popen(["sleep", "600"])
+        for each in (*busy, asleep):
+            ended.callback(each.wait)
+            ended.callback(each.kill)
+        while not all(kept_waiting_s(each.pid) > 1 for each in busy):
+            sleep(0.05)
+        assert kept_waiting_s(asleep.pid) < 1
+
+
+def test_a_busy_machine_makes_no_model_worse(
+    good: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A trial that was kept waiting for longer than it may take is not over; there is an end."""
+    monkeypatch.setattr(trial, "kept_waiting_s", lambda _: 1e9)
+    with monkeypatch.context() as slow:
+        slow.setattr(trial, "monotonic", lambda: 100_000 * monotonic())
+        slow.setattr(trial, "_MOST_TIMES", 1e9)
+        admit(parcels, good, trials=trials(tmp_path / "busy"))
+    with pytest.raises(ModelRefusedError, match="not loaded and warm within"):
+        admit(parcels, good, trials=trials(tmp_path / "for ever", Limits(time_s=1e-6)))
+
+
 def on_trial(child: psutil.Process) -> bool:
     """Whether a child of ours tries a model."""
     try:
@@ -125,5 +158,5 @@ def test_a_trial_ends_when_it_is_told(
     begun = monotonic()
     with pytest.raises(EdmlError, match="was stopped"):
         admit(parcels, doing("hang", good, tmp_path), trials=hanging)
-    assert monotonic() - begun < 60
+    assert monotonic() - begun < 240
     assert not [child for child in psutil.Process().children() if on_trial(child)]
