@@ -15,7 +15,7 @@ import polars as pl
 from edml.application import Application
 from edml.kafka.codec.schema import avro_schema
 from edml.kafka.control import Typed
-from edml.kafka.message import TO_THE_END, Message, consume
+from edml.kafka.message import PROMPT, Message, consume
 from edml.kafka.serdes import FrameDecoder, FrameEncoder
 from edml.models.artefact import Artefact
 from edml.models.records import Release, Roles
@@ -91,7 +91,7 @@ class City:
         """Every record of a topic, partition by partition, in order: those that are committed."""
         consumer = ck.Consumer(
             {
-                **TO_THE_END,
+                **PROMPT,
                 **self.cluster.settings.client(),
                 "group.id": "test",
                 "isolation.level": isolation,

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 
 from edml.events import TopicPartition
 
-TO_THE_END: Final = {"fetch.wait.max.ms": 50}
-"""For who waits to hear that a partition ends: a broker that has no more to give says so after so
-long, and after half a second by default."""
+PROMPT: Final = {"fetch.wait.max.ms": 50}
+"""A broker that has no more to give says so after so long, and after half a second by default: so
+long takes it to hear that a partition ends, or to go on where somebody is told to read instead."""
 
 _ASKING_S: Final = 2.0
 

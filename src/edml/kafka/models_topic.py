@@ -13,7 +13,7 @@ import confluent_kafka as ck
 from edml.errors import LogError, RegistryUnavailableError, TopicError
 from edml.events import TopicPartition
 from edml.kafka.control import ModelsEntry, ModelsKey, Typed
-from edml.kafka.message import TO_THE_END, Message, consume, read_from_beginning
+from edml.kafka.message import PROMPT, Message, consume, read_from_beginning
 from edml.kafka.registry import Registry
 from edml.models.records import Model, Roles
 
@@ -36,7 +36,7 @@ class ModelsTable:
         self._application = application
         self._offsets: dict[str, int] = {}
         self._client = {
-            **TO_THE_END,
+            **PROMPT,
             **client,
             "group.id": "edml.models",  # a consumer must name one; nothing is committed
             "isolation.level": "read_committed",

@@ -14,7 +14,7 @@ from typing import Any, Final, cast
 import confluent_kafka as ck
 
 from edml.errors import LogError, TopicError
-from edml.kafka.message import TO_THE_END, Taken, consume, read_from_beginning
+from edml.kafka.message import PROMPT, Taken, consume, read_from_beginning
 from edml.kafka.source import WHEN_AWAY
 from edml.kafka.spans import QUIET
 
@@ -43,7 +43,7 @@ class Reader:
         self._consumer = ck.Consumer(
             {
                 **WHEN_AWAY,
-                **TO_THE_END,
+                **PROMPT,
                 **client,
                 "log_level": QUIET,  # `_noticed` tells, and not at each attempt
                 "error_cb": self._noticed,

@@ -19,7 +19,7 @@ import polars as pl
 from edml.errors import LogError, RegistryUnavailableError, TopicError
 from edml.events import OFFSET, PARTITION, TIMESTAMP, Batch, Rejected, TopicPartition
 from edml.kafka.codec.decode import Bad, Decoded
-from edml.kafka.message import Message, Records, Taken, consume, where
+from edml.kafka.message import PROMPT, Message, Records, Taken, consume, where
 from edml.runtime.log import Assignment, Committed, FencedError, ReassignedError
 
 logger = logging.getLogger(__name__)
@@ -132,6 +132,7 @@ class Source:
         self._consumer = ck.Consumer(
             {
                 **WHEN_AWAY,
+                **PROMPT,
                 "socket.timeout.ms": SOCKET_TIMEOUT_MS,
                 **config,
                 "partition.assignment.strategy": "range",

@@ -16,7 +16,7 @@ import polars as pl
 from edml.errors import LogError, TopicError
 from edml.events import OFFSET, PARTITION, TIMESTAMP, TopicPartition
 from edml.kafka.codec.layout import RecordSchema
-from edml.kafka.message import TO_THE_END, Message, Records, Taken
+from edml.kafka.message import PROMPT, Message, Records, Taken
 from edml.kafka.registry import Registry, subject
 from edml.kafka.serdes import FrameDecoder
 from edml.kafka.spans import QUIET, Client, Offsets, Span, span
@@ -160,7 +160,7 @@ def records_between(client: Client, topic: str, first: Offsets, end: Offsets) ->
     consumer = ck.Consumer(
         {
             "log_level": QUIET,
-            **TO_THE_END,
+            **PROMPT,
             **client,
             "group.id": "edml.tail",  # a consumer must name one; nothing is committed
             "isolation.level": "read_committed",
