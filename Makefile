@@ -44,7 +44,7 @@ test: $(INSTALLED) ## run every test, on a real Kafka and a real registry
 
 .PHONY: faults
 faults: $(INSTALLED) ## break what can break, at length: build/faults.md tells what was lost
-	FAULTS=long $(BIN)/python -m pytest tests/faults tests/end_to_end/test_drift.py -p no:randomly -s -q $(ARGS)
+	FAULTS=long $(BIN)/python -m pytest tests/faults tests/end_to_end -p no:randomly -s -q $(ARGS)
 
 .PHONY: lint
 lint: $(INSTALLED) ## check style, types, import layers, and that no package host is named

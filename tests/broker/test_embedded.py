@@ -82,7 +82,7 @@ def _consume(log: EmbeddedLog, topic: str, count: int) -> list[bytes | None]:
     )
     consumer.subscribe([topic])
     try:
-        return [message.value() for message in consumer.consume(count, timeout=30)]
+        return [message.value() for message in consumer.consume(count, timeout=120)]
     finally:
         consumer.close()
 
@@ -160,10 +160,10 @@ def test_kafkas_own_tools_read_the_log(own: EmbeddedLog) -> None:
     consumer = own.installation.tool(
         "org.apache.kafka.tools.consumer.ConsoleConsumer",
         *("--bootstrap-server", own.bootstrap_servers, "--topic", "tools"),
-        *("--from-beginning", "--max-messages", "1", "--timeout-ms", "30000"),
+        *("--from-beginning", "--max-messages", "1", "--timeout-ms", "120000"),
     )
 
-    read = subprocess.run(consumer, capture_output=True, text=True, timeout=60, check=False)
+    read = subprocess.run(consumer, capture_output=True, text=True, timeout=240, check=False)
 
     assert read.stdout == "hello\n"
 
@@ -192,7 +192,7 @@ def test_two_ups_at_once(home: Path, jars: Path) -> None:
         subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         for _ in range(2)
     ]
-    outputs = [json.loads(process.communicate(timeout=100)[0]) for process in both]
+    outputs = [json.loads(process.communicate(timeout=240)[0]) for process in both]
 
     assert outputs[0]["broker"]["pid"] == outputs[1]["broker"]["pid"]
     assert outputs[0]["registry"]["pid"] == outputs[1]["registry"]["pid"]
@@ -209,7 +209,7 @@ def test_ctrl_c_leaves_nothing_behind(home: Path, jars: Path) -> None:
     while not _processes_of(home):
         time.sleep(0.02)
     starting.send_signal(signal.SIGINT)
-    starting.communicate(timeout=60)
+    starting.communicate(timeout=240)
 
     assert starting.returncode == 1
     assert _processes_of(home) == []

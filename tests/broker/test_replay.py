@@ -50,7 +50,7 @@ def replaying(city: City, *arguments: str) -> Iterator["subprocess.Popen[str]"]:
 
 def report(process: "subprocess.Popen[str]") -> Report:
     """What the command says when it has ended well."""
-    output, errors = process.communicate(timeout=100)
+    output, errors = process.communicate(timeout=240)
     assert process.returncode == 0, errors
     facts = json.loads(output)
     del facts["replay"], facts["source"]

@@ -62,8 +62,8 @@ def test_the_demo_shows_two_versions_and_every_event_predicted_once(
     [
         ("begin log", signal.SIGINT),
         ("begin train", signal.SIGHUP),
-        ("begin publish", signal.SIGTERM),
-        ("begin retrain", signal.SIGINT),
+        pytest.param("begin publish", signal.SIGTERM, marks=pytest.mark.long),
+        ("begin retrain", signal.SIGTERM),
     ],
 )
 def test_whenever_it_is_stopped_nothing_is_left(

@@ -54,7 +54,7 @@ class Commands:
             yield
         finally:
             process.send_signal(signal.SIGTERM)
-            code = process.wait(timeout=60)
+            code = process.wait(timeout=240)
         assert code == 0, (self.home / f"{arguments[0]}.log").read_text()
 
     def _command(self, arguments: Sequence[str]) -> list[str]:

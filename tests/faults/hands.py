@@ -20,7 +20,7 @@ from edml.wiring.scoring import score
 from edml.wiring.serving import serve
 from tests.broker.city import City
 
-PATIENCE_S = 40.0
+PATIENCE_S = 100.0
 
 
 def admin(city: City) -> AdminClient:

@@ -18,7 +18,7 @@ from tests.faults.traffic import Traffic
 from tests.faults.verdict import Verdict, judge, summed
 
 V1 = "0.1.0-20191128143000-1a2b3c4"
-PATIENCE_S = 90.0
+PATIENCE_S = 150.0
 SUPERVISED_S = 0.2
 
 

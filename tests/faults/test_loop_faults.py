@@ -24,7 +24,7 @@ from tests.score_records import DAY, START, frame, progress, score
 V1 = "0.1.0-20191128143000-1a2b3c4"
 V2 = "0.1.0-20200318143000-9f8e7d6"
 RMSE = 5.0
-PATIENCE_S = 60.0
+PATIENCE_S = 120.0
 
 
 @dataclass

@@ -102,7 +102,7 @@ def test_redriving_is_interrupted(city: City) -> None:
     )
     eventually(lambda: span(client, city.app.event.topic).offsets > 0)
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=30)
+    _, said = process.communicate(timeout=120)
     done = len(copies(city))
     told = sum(each.redriven_at is not None for each in dead_letters(client, topic))
     assert done == told

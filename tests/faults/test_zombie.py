@@ -2,11 +2,16 @@ from shutil import copytree
 
 import pytest
 
+from tests.broker.city import eventually
+from tests.faults.instances import Instance
 from tests.faults.scene import Scene
 
 COMMANDS = ("serve", "score")
-HEARD_S = 15.0
-"""By then, who has woken up has heard what became of its transaction."""
+
+
+def has_heard(woken: Instance) -> bool:
+    """Whether it knows what became of its transaction: it has ended, or reads once more."""
+    return woken.code is not None or woken.said.count(": reading ") > 1
 
 
 def test_a_frozen_instance_that_wakes_up_too_late(scene: Scene) -> None:
@@ -33,14 +38,16 @@ def test_a_frozen_instance_that_wakes_up_too_late(scene: Scene) -> None:
     scene.report.say(f"taken over after {max(taken_over):.1f} s")
     for each in frozen:
         each.wake()
-    fenced = [each for each in frozen if each.ended_within(HEARD_S) is not None]
-    assert all(each.code == 1 for each in fenced)
+    eventually(lambda: all(has_heard(each) for each in frozen))
+    fenced = [each for each in frozen if each.code is not None]
+    assert [each.ended() for each in fenced] == [1] * len(fenced)
     assert all("the log takes nothing more from this instance" in each.said for each in fenced)
     scene.report.say(f"both woke up; {len(fenced)} were fenced, and have ended")
     verdict = scene.conclude("frozen past its timeouts", len(frozen), {"taken over": taken_over})
     assert verdict.clean, verdict
     assert verdict.aborted >= len(fenced)
-    assert verdict.vain > 0 or not fenced
+    if frozen[0] in fenced:  # each transaction of serving has outputs, not each of scoring
+        assert verdict.vain > 0
 
 
 @pytest.mark.long

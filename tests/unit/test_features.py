@@ -205,9 +205,9 @@ def test_one_event_is_quick() -> None:
     def best(compute: Any) -> float:
         times = []
         for _ in range(15):
-            start = time.perf_counter()
+            start = time.process_time()
             compute()
-            times.append(time.perf_counter() - start)
+            times.append(time.process_time() - start)
         return min(times)
 
     assert best(lambda: ready.compute(event)) < best(lambda: features.compute(taxi, event)) / 1.5
