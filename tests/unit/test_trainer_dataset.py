@@ -130,6 +130,20 @@ def test_rows_are_thinned_spread_and_put_in_order() -> None:
     assert again.digest == examples.digest != weighted.digest != few.digest
 
 
+def test_whole_weeks_are_spread_from_the_newest_back() -> None:
+    """Of five weeks, the one in the middle: seven days in a row, and nothing is in both parts."""
+    examples = read(parcels, None, JANUARY).examples
+    most, weeks = examples.spread_weeks("handed_over_at", 5)
+    times = weeks.events["handed_over_at"]
+    assert (times[0], times[-1]) == (
+        datetime(2026, 1, 11, tzinfo=UTC),
+        datetime(2026, 1, 17, 23, tzinfo=UTC),
+    )
+    assert weeks.rows == 7 * 24
+    assert most.rows == examples.rows - weeks.rows
+    assert not most.events["parcel"].is_in(weeks.events["parcel"].implode()).any()
+
+
 def test_hours_are_those_of_utc_without_a_wall_clock() -> None:
     """Parcels have no wall clock."""
     events = pl.DataFrame({"handed_over_at": [datetime(2026, 1, 1, 7, 59, tzinfo=UTC)]})

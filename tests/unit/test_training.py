@@ -1,7 +1,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from edml.models.binding import bind
 from edml.trainer import dataset
 from edml.trainer.hyperparameters import Hyperparameters
 from edml.trainer.span import Span
-from edml.trainer.training import Job, Result, run
+from edml.trainer.training import Job, Result, held_out, run
 from tests.models_fixture import JANUARY_TO_MARCH, QUICK, TRAINED_AT
 from tests.parcels import REGION, SERVICE, parcels
 
@@ -96,16 +96,16 @@ def test_the_description_tells_all(training: Result) -> None:
     assert metadata.trained_at == TRAINED_AT
     assert metadata.data_from == datetime(2026, 1, 1, tzinfo=UTC)
     assert metadata.data_to == datetime(2026, 4, 1, tzinfo=UTC)
-    assert metadata.rows == training.rows == 1944
+    assert metadata.rows == training.rows == 70 * 24
     assert metadata.metrics["rmse"] == training.evaluation.whole.rmse
-    assert metadata.metrics["rows"] == 216
+    assert metadata.metrics["rows"] == 20 * 24
     assert {"baseline.mean.rmse", "baseline.service_region.rmse", "segment.west.mae"} <= set(
         metadata.metrics
     )
-    assert sum(metadata.metrics[f"hour.{hour}.rows"] for hour in range(24)) == 216
+    assert sum(metadata.metrics[f"hour.{hour}.rows"] for hour in range(24)) == 20 * 24
     assert {"tensorflow", "onnx"} <= set(metadata.libraries)
     distributions = json.loads(metadata.distributions)
-    assert distributions["region"] == {"counts": {"north": 972, "west": 972}, "other": 0}
+    assert distributions["region"] == {"counts": {"north": 35 * 24, "west": 35 * 24}, "other": 0}
     assert len(distributions["hour"]["quantiles"]) == 21
 
 
@@ -114,6 +114,25 @@ def test_the_network_beats_the_mean(training: Result) -> None:
     evaluation = training.evaluation
     assert evaluation.whole.rmse < 0.8 * evaluation.baselines["mean"].rmse
     assert training.figures()["baselines"]["mean"] == evaluation.baselines["mean"].rmse
+
+
+def test_one_week_in_five_is_held_out() -> None:
+    """It is of the whole time, and the newest days are learnt from."""
+    examples = dataset.read(parcels, None, JANUARY_TO_MARCH).examples
+    learned, tested = held_out(parcels, examples)
+    days = tested.events["handed_over_at"].dt.date().unique()
+    assert days.dt.month().unique().sort().to_list() == [1, 2, 3]
+    assert days.len() == 7 + 7 + 6
+    assert learned.events["handed_over_at"][-1] == examples.events["handed_over_at"][-1]
+    assert learned.rows + tested.rows == examples.rows
+
+
+def test_of_a_short_past_the_last_tenth_is_held_out() -> None:
+    """Ten weeks have no seasons to be known."""
+    examples = dataset.read(parcels, None, Span(date(2026, 1, 1), date(2026, 3, 12))).examples
+    learned, tested = held_out(parcels, examples)
+    assert tested.rows == round(examples.rows / 10)
+    assert tested.events["handed_over_at"][0] > learned.events["handed_over_at"][-1]
 
 
 def test_self_test_rows_hold_odd_events(training: Result) -> None:

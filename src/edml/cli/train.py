@@ -41,7 +41,9 @@ Examples:
     "--to", "end", type=Day("last"), required=True, help="The last one, which is included."
 )
 @click.option(
-    "--test-from", type=Day("first"), help="Test on these.  [default: the last tenth of the rows]"
+    "--test-from",
+    type=Day("first"),
+    help="Test on these.  [default: one week in five; of ten weeks or less, the last tenth]",
 )
 @click.option("--test-to", type=Day("last"), help="The last one, which is included.")
 @click.option(

@@ -63,6 +63,16 @@ class Examples:
         chosen = pl.int_range(self.rows, eager=True) % every == every - 1
         return self.where(~chosen), self.where(chosen)
 
+    def spread_weeks(self, time: str, every: int) -> tuple["Examples", "Examples"]:
+        """All weeks but one in ``every``, and those: seven days in a row, of every season.
+
+        ``time`` is the column of ``events`` with their time. Weeks are counted from the newest
+        event back, and the one in the middle of ``every`` is it: the newest is among the others.
+        """
+        ages = self.events.select(pl.col(time).max() - pl.col(time)).to_series()
+        chosen = ages.dt.total_days() // 7 % every == every // 2
+        return self.where(~chosen), self.where(chosen)
+
     def thinned(self, most: int) -> "Examples":
         """At most so many rows, spread over the whole time."""
         if self.rows <= most:

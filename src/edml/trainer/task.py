@@ -42,7 +42,7 @@ Example:
 @click.option("--pattern", default="*", help="Which files of the bucket are history.")
 @click.option("--from", "start", required=True, help="The first month or day to learn from.")
 @click.option("--to", "end", required=True, help="The last one, which is included.")
-@click.option("--test-from", help="Test on these. Without, the last tenth of the rows.")
+@click.option("--test-from", help="Test on these. Without, one week in five.")
 @click.option("--test-to", help="The last one, which is included.")
 @click.option("--output-dir", required=True, help="The folder or URI of the artefact.")
 @click.option(

@@ -5,12 +5,13 @@ import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from datetime import time as clock
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 import edml
@@ -32,6 +33,13 @@ from edml.trainer.self_test_rows import choose
 from edml.trainer.span import Span
 
 _LIBRARIES: Final = ("keras", "lightgbm", "numpy", "onnx", "onnxruntime", "polars", "tensorflow")
+
+EVERY: Final = 5
+"""Of so many weeks, one is held out."""
+
+FEW: Final = timedelta(weeks=2 * EVERY)
+"""Of a longer past, two such weeks or more are held out; else the last tenth of the rows is."""
+
 _TEST_SHARE: Final = 0.1
 
 Tell = Callable[[str, float], None]
@@ -42,9 +50,9 @@ Tell = Callable[[str, float], None]
 class Job:
     """What is to be trained, on what, and where it goes.
 
-    Without ``test``, the last tenth of the rows is held out; ``test_rows`` bounds how many. The
-    artefact goes to the folder ``artefact``, or else to one of the version's name below ``home``.
-    ``job_dir`` takes TensorBoard's logs and checkpoints.
+    Without ``test``, one week in five is held out (see `held_out`); ``test_rows`` bounds how many
+    rows are tested. The artefact goes to the folder ``artefact``, or else to one of the version's
+    name below ``home``. ``job_dir`` takes TensorBoard's logs and checkpoints.
     """
 
     train: Span
@@ -138,7 +146,7 @@ def _read(application: Application, job: Job) -> tuple[Dataset, Examples, Exampl
     """The past, and of its examples those to learn from and those to be tested on."""
     past = dataset.read(application, job.data, job.train)
     if job.test is None:
-        learned, tested = past.examples.split(_TEST_SHARE)
+        learned, tested = held_out(application, past.examples)
     else:
         learned = past.examples
         tested = dataset.read(application, job.data, job.test).examples
@@ -148,7 +156,20 @@ def _read(application: Application, job: Job) -> tuple[Dataset, Examples, Exampl
             where=past.source,
             todo="choose a longer span of time",
         )
-    return past, learned, tested[: job.test_rows]
+    return past, learned, tested if job.test_rows is None else tested.thinned(job.test_rows)
+
+
+def held_out(application: Application, examples: Examples) -> tuple[Examples, Examples]:
+    """What is learnt from, and what is only tested on: one week in `EVERY`.
+
+    How good a model is tells later what is normal, in every season: so its hold-out is of all of
+    them. Of a past that is too short for that, it is the last tenth of the rows.
+    """
+    when = application.event.time
+    span = examples.events.select(pl.col(when).max() - pl.col(when).min()).item()
+    if span is None or span <= FEW:
+        return examples.split(_TEST_SHARE)
+    return examples.spread_weeks(when, EVERY)
 
 
 def _check_free(folder: Path) -> None:
