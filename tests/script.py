@@ -60,8 +60,10 @@ class Script:
         ]
         return sorted(found, key=lambda alarm: alarm.end)
 
-    def trial(self, tried: str, against: str, since: datetime | None) -> Finding | None:
-        """What was settled, if there are blocks since then."""
+    def trial(
+        self, tried: str, against: str, since: datetime | None, *, renews: bool = False
+    ) -> Finding | None:
+        """What was settled, if there are blocks since then; the threshold of a renewal is 0."""
         outcome = self.outcomes.get((tried, against))
         start = max(since or START, self.started.get((tried, against), START))
         blocks = (self.watermark - start) // DAY
@@ -73,7 +75,7 @@ class Script:
             end=start + blocks * DAY,
             blocks=blocks,
             statistic=1.0,
-            threshold=1.0,
+            threshold=0.0 if renews else 1.0,
             cause="as scripted",
             change=self.change,
         )

@@ -9,13 +9,13 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 
-from bench.drift.streams import START, Stream, alike_days, metrics
+from bench.drift.streams import START, Numbers, Stream, alike_days, metrics
 from edml.apps.taxi import taxi
 from edml.models.evidence import Alarm
 from edml.monitoring import drift, inputs
 from edml.monitoring.baseline import Baseline
 from edml.monitoring.blocks import blocks
-from edml.monitoring.judge import evidence
+from edml.monitoring.judge import THIN, evidence, verdict
 
 DENSE: Final = Stream(per_hour=3000)
 HELD_OUT: Final = 30
@@ -123,6 +123,55 @@ def judge_days(gain: float, trials: int) -> dict[str, float]:
     return {"median": float(np.median(after)), "within_28": float(np.mean(after <= 28))}
 
 
+ALIKE: Final = 0.6
+SPREAD: Final = 0.05
+"""Of the gains of days of `THINNEST` trips, between a model and its renewal: as on the sample."""
+
+THINNEST: Final = 330
+
+
+def renewals(worse: float, per_day: int, trials: int) -> dict[str, float]:
+    """What becomes of renewals that are worse by a share of the squared error; better, if below 0.
+
+    How many take over, and after how many days (the median); how many of those are rolled back
+    within a week, by which the next renewal may have come, and within four if none has.
+    """
+    random = np.random.default_rng(3)
+    days = SPREAD / np.sqrt(1 + THIN / THINNEST)
+    shape = (trials, 35)
+    noise = np.sqrt(THIN / per_day) * random.standard_normal(shape)
+    gains = days * (alike_days(random, shape, ALIKE) + noise) - worse
+    found = [verdict(_trial(each, per_day), taxi.policy, renews=True) for each in gains]
+    won = [number for number, each in enumerate(found) if each.kind == "promote"]
+    after = [
+        verdict(_trial(-gains[each, found[each].blocks :], per_day), taxi.policy) for each in won
+    ]
+    back = np.array([each.blocks if each.kind == "promote" else np.inf for each in after])
+    return {
+        "taken_over": len(won) / trials,
+        "days": float(np.median([found[each].blocks for each in won])) if won else np.nan,
+        "back_within_7": float(np.mean(back <= 7)) if won else np.nan,
+        "back_within_28": float(np.mean(back <= 28)) if won else np.nan,
+    }
+
+
+def _trial(gains: Numbers, per_day: int) -> pl.DataFrame:
+    """A block a day in which the version on trial gains so much."""
+    nothing = np.zeros(gains.size)
+    return pl.DataFrame(
+        {
+            "start": [START + timedelta(days=day) for day in range(gains.size)],
+            "count": np.full(gains.size, per_day),
+            "tried_squared": (2 - gains) / (2 + gains) * 30 * per_day,
+            "against_squared": np.full(gains.size, 30.0 * per_day),
+            **{f"{who}_{what}": nothing for who in _BOTH for what in ("error", "prediction")},
+        }
+    )
+
+
+_BOTH: Final = ("tried", "against")
+
+
 def experiments(runs: int) -> Iterator[tuple[str, str, dict[str, Any]]]:
     """What is measured, the case, and its figures."""
     for name, stream in QUIET.items():
@@ -147,6 +196,10 @@ def experiments(runs: int) -> Iterator[tuple[str, str, dict[str, Any]]]:
     for gain in (1.0, 2.0, 3.0, 5.0):
         name = f"a gain of {gain:g} spreads of a day"
         yield "days until promoted", name, judge_days(gain, 10 * runs)
+    for per_day in (THINNEST, 72_000):
+        for worse in (-0.05, -0.02, 0.0, 0.02, 0.05, 0.1):
+            name = f"{per_day} trips a day, worse by {worse:.0%}"
+            yield "a renewal takes over", name, renewals(worse, per_day, 40 * runs)
 
 
 def _alarms(stream: Stream, days: int, seed: int) -> list[Alarm]:

@@ -5,6 +5,7 @@
 candidate is on trial from the watermark on at which it was asked for.
 """
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -27,6 +28,7 @@ from edml.monitoring.situation import Situation
 from edml.trainer.choosing import Choosing, judged_from
 from edml.trainer.dataset import Examples
 from edml.trainer.evaluation import evaluate
+from edml.trainer.recipes import RECIPES, Recipe, recipe_of
 from edml.trainer.span import Span
 from edml.trainer.trees import Trees, TreesLearner
 
@@ -172,14 +174,19 @@ class ClosedLoop:
     def _train(self, training: Training, version: str, now: datetime) -> None:
         """Choose what becomes of the champion ``version``, and put who is admitted on trial."""
         wait = self.past.application.outcome.wait
+        changed = self._changed(training)
+        renews = training.renews == version
         chosen = Choosing(
             application=self.past.application,
             learner=self._learner,
             champion=self.models[version],
             start=self.models[version],
             as_of=training.as_of,
-            since=judged_from(training.as_of, self._changed(training), self.about[version].data_to),
+            since=judged_from(training.as_of, changed, self.about[version].data_to),
+            recipes=[self._recipe(version).renewed(training.as_of, changed)] if renews else RECIPES,
+            renews=renews,
         ).choose(self.past.examples)
+        recipe = None if chosen.choice.chosen is None else chosen.choice.chosen.recipe
         told: dict[str, Any] = {
             "application": self.roles.application,
             "at": now,
@@ -193,14 +200,13 @@ class ClosedLoop:
             self._apply(Decision(self.roles, (rejected,)))
         else:
             candidate = self._publish(
-                chosen.model, chosen.held_back, chosen.predictions, training.as_of - wait
+                chosen.model,
+                chosen.held_back,
+                chosen.predictions,
+                training.as_of - wait,
+                recipe,
             )
-            retrained = Release(
-                kind="retrained",
-                version=candidate,
-                cause=str(chosen.choice.chosen and chosen.choice.chosen.recipe),
-                **told,
-            )
+            retrained = Release(kind="retrained", version=candidate, cause=str(recipe), **told)
             self._apply(seat(self.roles, retrained))
 
     def _changed(self, training: Training) -> datetime | None:
@@ -209,7 +215,12 @@ class ClosedLoop:
         return next((each.start for each in alarms if each.id == training.alarm), None)
 
     def _publish(
-        self, model: Trees, held_out: Examples, predictions: Numbers, data_to: datetime
+        self,
+        model: Trees,
+        held_out: Examples,
+        predictions: Numbers,
+        data_to: datetime,
+        recipe: Recipe | None = None,
     ) -> str:
         """Have a model at hand under a new name; gives back the name."""
         version = self._version()
@@ -222,8 +233,12 @@ class ClosedLoop:
             data_to=data_to,
             rows=held_out.rows,
             metrics=evaluate(self.past.application, held_out, predictions, {}).metrics(),
+            parameters={} if recipe is None else {"recipe": json.dumps(recipe.figures())},
         )
         return version
+
+    def _recipe(self, version: str) -> Recipe:
+        return recipe_of(json.loads(self.about[version].parameters["recipe"]))
 
     def _version(self) -> str:
         return f"v{next(self._versions)}"

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bench.drift.rates import renewals
 from bench.drift.streams import START, Numbers, Stream, alike_days, metrics
 from edml.application import Policy
 from edml.apps.taxi import taxi
@@ -237,6 +238,29 @@ def test_false_alarms_are_as_rare_as_stated(world: str) -> None:
     found = false_alarms(normal, worlds, allowed=180)
     assert found <= RUNS * (1 - np.exp(-LENGTH / 180))
     assert false_alarms(normal, worlds + 2.0, allowed=180) == RUNS
+
+
+@pytest.mark.parametrize(
+    ("worse", "most"), [(0.0, 0.75), (0.02, 0.5), (0.05, 0.15), (0.1, 0.03), (0.2, 0.0)]
+)
+@pytest.mark.parametrize("per_day", [330, 72_000])
+def test_worse_renewals_take_over_as_rarely_as_stated(
+    worse: float, most: float, per_day: int
+) -> None:
+    """On days that are alike, by how much of the squared error they are worse; equals mostly do."""
+    found = renewals(worse, per_day, trials=200)
+    assert found["taken_over"] <= most
+    if worse == 0:
+        assert found["taken_over"] > 0.5
+        assert found["back_within_28"] <= 0.02
+
+
+def test_renewals_that_are_better_take_over_within_days() -> None:
+    """By the 2% that would take weeks to show, or by 5%."""
+    for better, least in ((0.02, 0.75), (0.05, 0.9)):
+        found = renewals(-better, 330, trials=200)
+        assert found["taken_over"] >= least
+        assert found["days"] == 4
 
 
 def test_alarms_rest() -> None:

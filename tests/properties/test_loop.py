@@ -103,6 +103,17 @@ class Loop(RuleBasedStateMachine):
             if roles.challenger is not None:
                 self.figures.settle(roles.challenger, roles.champion or "", outcome)
 
+    @rule(outcome=st.sampled_from(["better", "better", "undecided", "worse"]))
+    def follow_up_goes_round(self, outcome: Outcome) -> None:
+        """All is calm, and what followed the champion up, if anything, is trained and tried."""
+        self.figures.drifts.clear()
+        self.figures.watermark += 8 * DAY
+        self.driver.run()
+        self.driver.train()
+        roles = self.driver.roles
+        if roles.challenger is not None:
+            self.figures.settle(roles.challenger, roles.champion or "", outcome)
+
     @rule()
     def serving_refuses(self) -> None:
         """The challenger cannot be loaded."""
@@ -198,12 +209,18 @@ def nothing_changes_while_frozen(releases: Sequence[Release]) -> None:
 
 
 def only_what_is_better_is_promoted(releases: Sequence[Release]) -> None:
-    """Each promotion of edml's has a verdict that says so, and is no step too far."""
-    for each in releases:
+    """Each promotion of edml's has a verdict that says so, and is no step too far.
+
+    Only a renewal of the champion may be no worse than that; to be rolled back, it has to be worse.
+    """
+    for number, each in enumerate(releases):
         if by_edml(each) and each.kind in {"promoted", "rolled_back"}:
             verdict = Verdict.from_json(each.evidence)
             assert verdict.statistic >= verdict.threshold
             assert verdict.blocks > 0
+            before = History.of(releases[:number])
+            renews = before.renewed(verdict.tried) == before.champion == verdict.against
+            assert (verdict.threshold == 0) == (renews and each.kind == "promoted")
             if each.kind == "promoted":
                 assert abs(verdict.figures["change"]) <= POLICY.most_change
 
@@ -239,14 +256,26 @@ def nothing_is_told_twice(releases: Sequence[Release]) -> None:
 
 
 def trainings_rest(releases: Sequence[Release]) -> None:
-    """No loop of trainings: edml asks when none is under way, and after a rest that doubles."""
+    """No loop of trainings: edml asks when none is under way, and after a rest that doubles.
+
+    A renewal comes a rest after any other training, and is one of an alarm's champion.
+    """
     last: datetime | None = None
+    chosen: datetime | None = None
     for number, each in enumerate(releases):
         if each.kind == "requested" and by_edml(each):
             before = History.of(releases[:number])
             assert not before.undecided
-            now = Training.from_json(each.evidence).as_of
-            assert last is None or now >= last + doubled(POLICY.rest, before.fruitless)
+            training = Training.from_json(each.evidence)
+            now = training.as_of
+            assert last is None or now >= last + POLICY.rest
+            if training.renews is None:
+                assert chosen is None or now >= chosen + doubled(POLICY.rest, before.fruitless)
+                chosen = now
+            else:
+                made = [one for one in before.trainings if one.version == before.champion]
+                assert training.renews == before.champion
+                assert {one.training.reason for one in made} <= {"alarm", "follow_up"}
             last = now
 
 

@@ -1,10 +1,12 @@
 """The closed loop, driven without a broker."""
 
+from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
 
 import pytest
 
+from edml.application import Policy
 from edml.errors import OvertakenError
 from edml.models.evidence import Training, Verdict
 from edml.models.records import ReleaseKind
@@ -24,15 +26,15 @@ def days(driver: LoopDriver, number: float) -> None:
         driver.run()
 
 
-def driven() -> tuple[LoopDriver, Script]:
+def driven(policy: Policy = POLICY) -> tuple[LoopDriver, Script]:
     """A driver with champion ``v1``, and its figures."""
     figures = Script()
-    return LoopDriver(POLICY, figures), figures
+    return LoopDriver(policy, figures), figures
 
 
-def drifted() -> tuple[LoopDriver, Script, str]:
+def drifted(policy: Policy = POLICY) -> tuple[LoopDriver, Script, str]:
     """The same after an alarm and a training: its candidate is on trial."""
-    driver, figures = driven()
+    driver, figures = driven(policy)
     figures.drift("v1")
     days(driver, 1)
     candidate = driver.train()
@@ -59,16 +61,93 @@ def test_drift_is_told_trained_for_tried_and_mended() -> None:
     assert driver.kinds()[6:] == []
 
 
-def test_a_winner_is_followed_up_for_some_weeks() -> None:
+def renewed() -> tuple[LoopDriver, Script, str, str]:
+    """The same when it has won and drift is over: a renewal of it is on trial."""
+    driver, figures, champion = drifted()
+    figures.settle(champion, "v1", "better")
+    figures.drifts.clear()
+    days(driver, 7)
+    renewal = driver.train()
+    assert renewal is not None
+    return driver, figures, champion, renewal
+
+
+def test_a_winner_is_renewed_for_some_weeks() -> None:
+    """Each rest once, whatever came of the one before; twelve weeks after the alarm it is over."""
+    driver, _, champion = drifted()
+    figures = driver.statistics
+    assert isinstance(figures, Script)
+    figures.settle(champion, "v1", "better")
+    figures.drifts.clear()
+    asked = []
+    for _ in range(365):
+        days(driver, 1)
+        training = driver.pending()
+        if training is not None:
+            assert (training.reason, training.renews) == ("follow_up", driver.roles.champion)
+            asked.append(figures.watermark)
+            renewal = driver.train("failed" if len(asked) % 2 else "retrained")
+            assert renewal is not None
+            figures.settle(renewal, champion, "better")
+            champion = driver.roles.champion or ""
+    assert {(later - before) / DAY for before, later in pairwise(asked)} == {7}
+    assert asked[-1] - driver.history.alarms[0].end == 77 * DAY
+
+
+def test_a_renewal_takes_over_as_one() -> None:
+    """It is tried as a renewal, and the verdict tells; the champion before stands by, as ever."""
+    driver, figures, champion, renewal = renewed()
+    figures.settle(renewal, champion, "better")
+    days(driver, 1)
+    assert driver.roles.served() == {"champion": renewal, "previous": champion}
+    assert Verdict.from_json(driver.log.releases[-1].evidence).threshold == 0
+    assert driver.history.renewed(renewal) == champion
+    figures.settle(champion, renewal, "better")
+    days(driver, 1)
+    assert driver.roles.served() == {"champion": champion, "previous": renewal}
+    assert Verdict.from_json(driver.log.releases[-1].evidence).threshold == 1
+
+
+def test_beside_another_champion_a_renewal_is_a_challenger_like_any_other() -> None:
+    """That champion's recipe is not its own."""
+    driver, figures, _, renewal = renewed()
+    driver.command("promote", "v1")
+    figures.settle(renewal, "v1", "better")
+    days(driver, 1)
+    assert driver.roles.champion == renewal
+    assert Verdict.from_json(driver.log.releases[-1].evidence).threshold == 1
+
+
+def test_an_alarm_about_a_renewed_champion_asks_for_a_choice() -> None:
+    """Once the renewal has its verdict and the rest is over; the follow-up begins anew with it."""
+    driver, figures, champion, renewal = renewed()
+    figures.drift(champion, "bias")
+    days(driver, 1)
+    figures.drifts.clear()
+    assert driver.kinds()[-1] == "alarmed"
+    figures.settle(renewal, champion, "better")
+    days(driver, 6)
+    training = driver.pending()
+    assert training is not None
+    assert (training.reason, training.renews) == ("alarm", None)
+    assert training.alarm == driver.history.alarms[-1].id
+    driver.train("rejected")
+    days(driver, 7)
+    training = driver.pending()
+    assert training is not None
+    assert (training.alarm, training.renews) == (driver.history.alarms[-1].id, renewal)
+
+
+def test_without_renewals_a_winner_is_followed_up_all_the_same() -> None:
     """After the rest there is more of the new to learn from; a loss puts off the next one."""
-    driver, figures, candidate = drifted()
+    driver, figures, candidate = drifted(replace(POLICY, renew=False))
     figures.settle(candidate, "v1", "better")
     days(driver, 7)
     assert driver.kinds()[6:] == ["requested"]
     training = driver.pending()
     assert training is not None
     assert training.reason == "follow_up"
-    assert training.alarm == driver.history.alarms[0].id
+    assert (training.alarm, training.renews) == (driver.history.alarms[0].id, None)
     driver.train("rejected")
     days(driver, 13)
     assert driver.kinds()[7:] == ["rejected"]

@@ -1,6 +1,7 @@
 """A candidate from what the log has seen, against the champion that was trained before."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from shutil import copytree
@@ -30,28 +31,35 @@ CHANGED = datetime(2026, 4, 1, tzinfo=UTC)
 AS_OF = datetime(2026, 4, 25, tzinfo=UTC)
 VERSION = "0.1.0-20260425000000-1a2b3c4-2"
 ALARM = Training(reason="alarm", as_of=AS_OF, alarm="v1/bias@2026-04-08T00:00:00+00:00")
-HERE = Path()
+DAY = timedelta(days=1)
+TODAY = AS_OF.date()
 
 
-def seen(*, later: float) -> pl.DataFrame:
-    """What the log has of April: each parcel takes so many hours more than it did."""
-    rows = scored(parcels, parcels.history(None, CHANGED.date(), date(2026, 4, 25)).frame)
+def seen(*, later: float, until: date = TODAY) -> pl.DataFrame:
+    """What the log has since April: each parcel takes so many hours more than it did."""
+    rows = scored(parcels, parcels.history(None, CHANGED.date(), until).frame)
     return rows.with_columns(outcome=pl.col("outcome") + later)
 
 
-def workplace(folder: Path, champion: Artefact, rows: pl.DataFrame) -> Workplace:
+def workplace(
+    folder: Path,
+    champion: Artefact,
+    rows: pl.DataFrame,
+    training: Training = ALARM,
+    version: str = VERSION,
+) -> Workplace:
     """A training's folder as a worker prepares it."""
     place = Workplace(folder)
-    place.scored.mkdir()
+    place.scored.mkdir(parents=True)
     rows.write_ipc(place.scored / "00000000.arrow")
     copytree(champion.folder, place.champion)
     place.assign(
         Assignment(
             application="tests.parcels:parcels",
-            training=ALARM,
-            known_to=AS_OF,
+            training=training,
+            known_to=training.as_of,
             data=None,
-            version=VERSION,
+            version=version,
             champion=champion.version,
             flavour="savedmodel",
             time_s=300,
@@ -93,6 +101,27 @@ def test_what_has_changed_is_learnt_and_admitted(artefact: Artefact, tmp_path: P
     assert json.loads(told["recipe"])["recipe"] == result.chosen["recipe"]
     model: Model = made.model("savedmodel")
     assert admit(parcels, model).model == model
+
+
+def test_a_renewal_corrects_anew_what_the_champion_corrects(
+    artefact: Artefact, tmp_path: Path
+) -> None:
+    """By the champion's own recipe, with all since the change; nothing else is tried."""
+    rows = seen(later=24.0, until=date(2026, 5, 15))
+    first = workplace(tmp_path / "first", artefact, rows)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(candidate, "best", lambda _: [Recipe(window=28 * DAY, correction=True)])
+        assert make(first).admitted
+    champion = Artefact.read(first.candidate)
+    renewal = replace(ALARM, reason="follow_up", as_of=AS_OF + 20 * DAY, renews=champion.version)
+    place = workplace(tmp_path / "second", champion, rows, renewal, f"{VERSION}0")
+    copytree(artefact.folder, place.base)
+    result = make(place)
+    assert result.admitted
+    assert [each["window_days"] for each in result.tried] == [44.0]
+    told = Artefact.read(place.candidate).description.metadata.parameters
+    assert (told["renews"], told["corrects"]) == (champion.version, artefact.version)
+    assert json.loads(told["recipe"])["window_days"] == 44.0
 
 
 def test_where_the_champion_is_right_nothing_is_admitted(

@@ -11,7 +11,7 @@ from edml.errors import TrainingError
 from edml.trainer.advantage import advantage
 from edml.trainer.choosing import LONGEST_LOOK, Choosing, Numbers, judged_from, parts
 from edml.trainer.dataset import Examples
-from edml.trainer.recipes import RECIPES, Recipe
+from edml.trainer.recipes import RECIPES, Recipe, recipe_of
 from tests.parcels import MORNING, parcels
 
 DAY = timedelta(days=1)
@@ -71,6 +71,7 @@ def choosing(
     *,
     since: datetime = CHANGED,
     recipes: Sequence[Recipe] = RECIPES,
+    renews: bool = False,
 ) -> Choosing[Constant]:
     """A choice that is to be made against a champion that predicts one number."""
     start = Constant(champion)
@@ -82,6 +83,7 @@ def choosing(
         as_of=AS_OF,
         since=since,
         recipes=recipes,
+        renews=renews,
     )
 
 
@@ -126,6 +128,29 @@ def test_a_worse_candidate_is_rejected() -> None:
     assert found.choice.admission is not None
     assert found.choice.admission.rmse > found.choice.admission.rmse_against
     assert found.choice.admission.chance == pytest.approx(1, abs=0.01)
+
+
+def test_a_renewal_need_not_be_better() -> None:
+    """As good as the champion, it goes on trial; worse by more than chance, it does not."""
+    only = [Recipe()]
+    equal = choosing(MeanLearner(), recipes=only, renews=True).choose(examples(change=0))
+    assert equal.choice.admitted
+    assert equal.choice.admission is not None
+    assert equal.choice.admission.chance > 0.05
+    worse = choosing(MeanLearner(), 30.0, recipes=only, renews=True).choose(examples(change=10))
+    assert worse.model is None
+    assert worse.choice.cause == "it is worse than the champion, by more than chance"
+
+
+def test_a_recipe_is_renewed_with_all_that_has_come_since() -> None:
+    """A window reaches back to the change once that is further; what has no window stays."""
+    short, halved = Recipe(window=3 * DAY, correction=True), Recipe(half_life=7 * DAY)
+    assert short.renewed(AS_OF, CHANGED) == Recipe(window=8 * DAY, correction=True)
+    assert short.renewed(CHANGED + DAY, CHANGED) == short
+    for recipe in RECIPES:
+        assert recipe.renewed(AS_OF, None) == recipe
+        assert recipe_of(recipe.figures()) == recipe
+    assert halved.renewed(AS_OF, CHANGED) == halved
 
 
 def test_nothing_of_the_future_is_learnt_or_judges() -> None:

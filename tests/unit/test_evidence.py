@@ -1,3 +1,4 @@
+import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -39,6 +40,16 @@ def test_evidence_comes_back_from_its_json() -> None:
     assert Verdict.from_json(VERDICT.to_json()) == VERDICT
     lease = Lease(training=TRAINING, holder="here", until=DAY)
     assert Lease.from_json(lease.to_json()) == lease
+
+
+def test_a_renewal_names_what_it_renews() -> None:
+    """In all releases about it; where none is named, as in older ones, nothing is renewed."""
+    renewal = replace(TRAINING, reason="follow_up", renews="v2")
+    lease = Lease(training=renewal, holder="here", until=DAY)
+    assert Training.from_json(lease.to_json()) == renewal
+    older = json.loads(renewal.to_json())
+    del older["renews"]
+    assert Training.from_json(json.dumps(older)) == replace(renewal, renews=None)
 
 
 def test_any_release_about_a_training_names_it() -> None:

@@ -82,6 +82,37 @@ def test_what_is_decided_stays_decided() -> None:
     assert verdict(every[: found.blocks - 1], POLICY).kind == "wait"
 
 
+def test_a_renewal_takes_over_when_it_has_done_no_worse() -> None:
+    """After the least time, on what would promote no other challenger; the verdict says so."""
+    every = pairs(days(0.1))
+    found = verdict(every, POLICY, renews=True)
+    assert (found.kind, found.blocks) == ("promote", 4)
+    assert found.cause == "a renewal: it has done no worse in 4 days"
+    assert found.statistic > found.threshold == 0
+    assert found.statistic == pytest.approx(found.figures["gain"], abs=0.1)
+    assert verdict(every[:4], POLICY).kind == "wait"
+    assert verdict(every[:3], POLICY, renews=True).kind == "wait"
+
+
+def test_a_renewal_that_has_done_worse_waits_until_the_next_one_is_due() -> None:
+    """It may catch up; that it is worse is no news after another rest."""
+    waits = np.array([-0.3, 0.2, -0.3, 0.2, 0.1, 0.3])
+    found = verdict(pairs(waits), POLICY, renews=True)
+    assert (found.kind, found.blocks) == ("promote", 6)
+    assert verdict(pairs(waits[:5]), POLICY, renews=True).kind == "wait"
+    never = verdict(pairs(np.tile([-0.3, 0.2], 20)), POLICY, renews=True)
+    assert (never.kind, never.blocks) == ("drop", 7)
+    assert never.cause == "a renewal: it has done worse in 7 days"
+
+
+def test_a_renewal_that_is_plainly_worse_is_dropped_at_once() -> None:
+    """The evidence for that is among its figures."""
+    found = verdict(pairs(days(-0.5)), POLICY, renews=True)
+    assert (found.kind, found.cause) == ("drop", "a renewal: it is worse")
+    assert found.blocks == 4
+    assert found.figures["against"] >= 1 / FUTILITY
+
+
 @pytest.mark.parametrize("gains", [[], [0.0], [0.5], [0.0] * 40, [2.0] * 40, [-1.9] * 3])
 def test_of_odd_trials_nothing_odd_is_said(gains: list[float]) -> None:
     """None at all, one block, versions that are equal, versions that are never wrong."""
@@ -89,6 +120,9 @@ def test_of_odd_trials_nothing_odd_is_said(gains: list[float]) -> None:
     assert isinstance(found, Trial)
     assert np.isfinite([found.statistic, *found.figures.values()]).all()
     assert (found.kind == "promote") == (gains == [2.0] * 40)
+    renewal = verdict(pairs(np.array(gains)), POLICY, renews=True)
+    assert np.isfinite([renewal.statistic, *renewal.figures.values()]).all()
+    assert (renewal.kind == "promote") == (gains in ([0.0] * 40, [2.0] * 40))
 
 
 def test_a_day_without_events_is_no_day() -> None:

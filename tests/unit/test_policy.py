@@ -23,6 +23,7 @@ WRONG: Mapping[str, tuple[Any, str]] = {
     "most_change": (True, "policy.most_change is True: expected a positive number"),
     "rest": (7, "policy.rest is 7: expected a positive timedelta"),
     "schedule": (-DAY, "policy.schedule is datetime.timedelta(days=-1): expected a positive"),
+    "renew": (1, "policy.renew is 1: expected True or False"),
     "training_s": (inf, "policy.training_s is inf: expected a positive number"),
     "training_mb": (-1, "policy.training_mb is -1: expected a positive number"),
 }

@@ -44,6 +44,7 @@ class MemoryTrainingLog:
     models: dict[str, Model] = field(default_factory=dict)
     scored_to: datetime | None = None
     away: int = 0
+    corrects: str = ""
     asked_for: list[datetime] = field(default_factory=list)
 
     def releases(self) -> Sequence[Release]:
@@ -67,7 +68,17 @@ class MemoryTrainingLog:
         if self.roles.champion is None:
             return None
         folder = self.folder / self.roles.champion
-        return line(self.roles.champion, folder).model("onnx")
+        model = line(self.roles.champion, folder).model("onnx")
+        if not self.corrects:
+            return model
+        corrects = {"corrects": self.corrects}
+        return replace(model, metadata=replace(model.metadata, parameters=corrects))
+
+    def model(self, version: str) -> Model | None:
+        """What was published here, or the first one."""
+        if version == V1:
+            return line(V1, self.folder / V1).model("onnx")
+        return self.models.get(version)
 
     def versions(self) -> Sequence[str]:
         """The first, and what was published."""
@@ -175,6 +186,30 @@ def test_what_is_requested_is_trained_published_and_tried(workers: Workers) -> N
     assert '"rows": 7' in workers.log.told[2].evidence
     assert workers.turn(training()) is None
     assert list((workers.home / "home" / "retraining").iterdir()) == []
+
+
+@pytest.mark.parametrize("renews", [V1, None])
+def test_what_a_renewal_corrects_is_at_hand(workers: Workers, renews: str | None) -> None:
+    """The model that the champion corrects; there is none where the champion is not renewed."""
+    workers.log.corrects = V1
+    asked = replace(ALARM, reason="follow_up", renews=renews)
+    workers.request(asked)
+    with pytest.raises(KeyboardInterrupt):
+        workers.turn(failing(KeyboardInterrupt()))  # type: ignore[arg-type]
+    place = Workplace.of(workers.home / "home", asked)
+    assignment = place.assignment()
+    assert assignment is not None
+    assert assignment.renews is (renews == V1)
+    assert place.base.exists() is (renews == V1)
+
+
+def test_what_is_not_champion_any_more_is_not_renewed(workers: Workers) -> None:
+    """A person has promoted another one meanwhile."""
+    workers.request(replace(ALARM, reason="follow_up", renews="another"))
+    done = workers.turn(training())
+    assert isinstance(done, Outcome)
+    assert (done.kind, done.version) == ("failed", V1)
+    assert done.cause == "another was to be renewed, and is not champion any more"
 
 
 def test_one_that_is_no_better_is_told_of_and_not_published(workers: Workers) -> None:

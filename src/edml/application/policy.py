@@ -32,6 +32,11 @@ class Policy:
     Between two trainings is a ``rest``; it doubles with each training that brings nothing. With a
     ``schedule``, a model is trained so often without an alarm, too. A training is ended after
     ``training_s`` seconds, or when it takes more than ``training_mb`` MiB.
+
+    What an alarm has made champion has seen little of the new. It is followed up for some weeks, a
+    ``rest`` apart. With ``renew``, its own recipe is taken again, with all that has come since: the
+    recipe has won its trial, so that what it makes now takes over once it has done no worse for the
+    least time of a ``trial``. Without, what follows up has to win as any challenger does.
     """
 
     block: timedelta = _DAY
@@ -43,6 +48,7 @@ class Policy:
     most_change: float = 0.5
     rest: timedelta = 7 * _DAY
     schedule: timedelta | None = None
+    renew: bool = True
     training_s: float = 3600.0
     training_mb: int = 4096
 
@@ -56,6 +62,8 @@ class Policy:
                 f"policy.quiet_for is {self.quiet_for}: expected more than a block ({self.block})"
             )
         self._check_trial()
+        if not isinstance(self.renew, bool):
+            raise DeclarationError(f"policy.renew is {self.renew!r}: expected True or False")
         if self.clip is not None:
             _check_positive("clip", self.clip)
         for name in ("tolerance", "most_change", "training_s", "training_mb"):

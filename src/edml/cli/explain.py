@@ -180,6 +180,8 @@ def _origin(origin: "Origin", unit: str) -> dict[str, str]:
             rows["hold-out"] = f"RMSE {number(about.rmse)} {unit}"
     if origin.training is not None:
         rows["why"] = f"{origin.training.reason}, of what was known at {origin.training.as_of}"
+        if origin.training.renews is not None:
+            rows["renews"] = f"{origin.training.renews}, by the same recipe"
     if origin.alarm is not None:
         alarm = origin.alarm
         rows["alarm"] = (

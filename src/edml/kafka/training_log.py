@@ -72,6 +72,11 @@ class KafkaTrainingLog:
             champion = table.roles.champion
             return None if champion is None else table.model(champion)
 
+    def model(self, version: str) -> Model | None:
+        """A published model; None where there is none of this version."""
+        with self._read() as table:
+            return table.model(version) if version in table.versions else None
+
     def versions(self) -> Sequence[str]:
         """The published versions, oldest first."""
         with self._read() as table:

@@ -100,12 +100,14 @@ class Alarm:
 class Training:
     """A training that is asked for: of what was known at ``as_of``, and why.
 
-    An alarm's training has the alarm's id; any other is named by its reason and ``as_of``.
+    An alarm's training has the alarm's id; any other is named by its reason and ``as_of``. One that
+    ``renews`` a version takes the recipe of that one, which has won its trial, and more of the new.
     """
 
     reason: Reason
     as_of: datetime
     alarm: str | None = None
+    renews: str | None = None
 
     @property
     def id(self) -> str:
@@ -123,7 +125,12 @@ class Training:
         """Read it from the evidence of any release about a training."""
         found = _loads(text)
         with _Reading(text):
-            return cls(reason=found["reason"], as_of=_instant(found["as_of"]), alarm=found["alarm"])
+            return cls(
+                reason=found["reason"],
+                as_of=_instant(found["as_of"]),
+                alarm=found["alarm"],
+                renews=found.get("renews"),
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -53,11 +53,16 @@ class Figures:
             self._alarms[version] = self._find_alarms(version)
         return self._alarms[version]
 
-    def trial(self, tried: str, against: str, since: datetime | None) -> Finding | None:
-        """How a version does beside another in the blocks from ``since`` on; None without any."""
-        asked = (tried, against, since)
+    def trial(
+        self, tried: str, against: str, since: datetime | None, *, renews: bool = False
+    ) -> Finding | None:
+        """How a version does beside another in the blocks from ``since`` on; None without any.
+
+        One that ``renews`` the other is ``better`` when it has done no worse.
+        """
+        asked = (tried, against, since, renews)
         if asked not in self._trials:
-            self._trials[asked] = self._try(*asked)
+            self._trials[asked] = self._try(tried, against, since, renews=renews)
         return self._trials[asked]
 
     def doubt(self, version: str) -> str:
@@ -81,11 +86,13 @@ class Figures:
             found += drift.alarms(observed, baselines, self.application.policy)
         return sorted(found, key=lambda alarm: (alarm.end, alarm.id))
 
-    def _try(self, tried: str, against: str, since: datetime | None) -> Finding | None:
+    def _try(
+        self, tried: str, against: str, since: datetime | None, *, renews: bool
+    ) -> Finding | None:
         both = paired(self._believed, tried, against, self.application)
         if since is not None:
             both = both.filter(pl.col(START) >= since)
-        trial = judge.verdict(both, self.application.policy)
+        trial = judge.verdict(both, self.application.policy, renews=renews)
         if trial.start is None or trial.end is None:
             return None
         return Finding(

@@ -80,9 +80,11 @@ class History:
 
     @property
     def fruitless(self) -> int:
-        """How many trainings in a row, up to the last one, brought nothing."""
+        """How many trainings in a row, up to the last one, brought nothing; renewals aside."""
         count = 0
         for each in reversed(self.trainings):
+            if each.training.renews is not None:
+                continue
             if each.state == "promoted":
                 break
             count += each.state == "fruitless"
@@ -93,6 +95,17 @@ class History:
         """The time of the last training that no person asked for."""
         times = [each.training.as_of for each in self.trainings if _is_ours(each)]
         return max(times, default=None)
+
+    @property
+    def chosen_until(self) -> datetime | None:
+        """The same of the last one that chose among all recipes: a renewal does not."""
+        ours = [each.training for each in self.trainings if _is_ours(each)]
+        return max((each.as_of for each in ours if each.renews is None), default=None)
+
+    def renewed(self, version: str | None) -> str | None:
+        """The version that this one renews; None when it was not made for that."""
+        made = [each.training.renews for each in self.trainings if each.version == version]
+        return made[-1] if made and version is not None else None
 
     def alarm(self, name: str | None) -> Alarm | None:
         """The alarm of this id; None when no release tells of it."""

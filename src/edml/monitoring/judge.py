@@ -11,6 +11,10 @@ version that is no better is promoted with a probability of ``promote_error`` at
 Ramdas, "Anytime-valid t-tests and confidence sequences", 2024): gains are taken to be normal, and
 nothing is taken to be known of their spread. Days in a row are alike: of a gain, the part that the
 day before announces does not count (`CORRELATION`); nor does a thin day count in full (`THIN`).
+
+What renews the champion is made by the champion's own recipe, which has won such a test, and knows
+more. So it has nothing to prove, and takes over once the mean of its gains, weighted in the same
+way, is not below 0; a test as above would take weeks to tell two such models apart.
 """
 
 import math
@@ -55,9 +59,10 @@ _MOST: Final = 1e12
 class Trial:
     """What the blocks from ``start`` to ``end`` say of a version on trial, and why.
 
-    ``statistic`` is the evidence that it is better, decided at ``threshold``. ``figures`` are the
-    mean ``gain`` (a share of the squared error), both RMSE of clipped errors, the evidence
-    ``against`` a worthwhile gain, and the ``change`` of the mean prediction, as a share of it.
+    ``statistic`` is the evidence that it is better, decided at ``threshold``; of a renewal, it is
+    the weighted mean of its gains. ``figures`` are the mean ``gain`` (a share of the squared
+    error), both RMSE of clipped errors, the evidence ``against`` a worthwhile gain (of a renewal:
+    that it is worse), and the ``change`` of the mean prediction, as a share of it.
     """
 
     kind: Kind
@@ -70,13 +75,14 @@ class Trial:
     figures: dict[str, float] = field(default_factory=dict)
 
 
-def verdict(paired: pl.DataFrame, policy: Policy) -> Trial:
+def verdict(paired: pl.DataFrame, policy: Policy, *, renews: bool = False) -> Trial:
     """What is decided, at the first block at which anything is; later blocks change nothing.
 
     Args:
         paired: See `edml.monitoring.blocks.paired`; in any order. A block whose sums are no
             numbers, or that is empty, is left out.
         policy: The least and the longest time of a trial, and the probability of error.
+        renews: Whether the version on trial takes over when it has done no worse than the other.
     """
     sums = [name for name in paired.columns if name not in {START, "count"}]
     sound = pl.all_horizontal(pl.col("count") > 0, pl.col(*sums).is_finite())
@@ -88,21 +94,22 @@ def verdict(paired: pl.DataFrame, policy: Policy) -> Trial:
         dtype=np.bool_,
     )
     counts = blocks["count"].cast(pl.Float64).to_numpy()
-    better = evidence(gains, follows, counts)
-    worse = evidence(WORTHWHILE - gains, follows, counts)
-    threshold = 1 / policy.promote_error
+    better = mean(gains, follows, counts) if renews else evidence(gains, follows, counts)
+    worse = evidence((0 if renews else WORTHWHILE) - gains, follows, counts)
+    threshold = 0.0 if renews else 1 / policy.promote_error
+    decided = _renewed if renews else _decided
     kind: Kind = "wait"
     cause, last = "nothing has been seen yet", -1
     for last, start in enumerate(starts):
         lasted = start + policy.block - starts[0]
-        kind, cause = _decided(better[last], worse[last], threshold, lasted, policy)
+        kind, cause = decided(better[last], worse[last], threshold, lasted, policy)
         if kind != "wait":
             break
     seen = blocks[: last + 1]
     return Trial(
         kind=kind,
         cause=cause,
-        statistic=float(better[last]) if starts else 1.0,
+        statistic=float(better[last]) if starts else 0.0 if renews else 1.0,
         threshold=threshold,
         blocks=seen.height,
         start=starts[0] if starts else None,
@@ -122,20 +129,38 @@ def evidence(gains: Numbers, follows: NDArray[np.bool_], counts: Numbers | None 
     """
     if not gains.shape[-1]:
         return np.ones_like(gains)
+    own, part = _news(gains, follows, counts)
+    scale = np.sqrt(np.cumsum(own**2, axis=-1))
+    ratio = np.cumsum(part * own, axis=-1) / np.maximum(scale, _NONE)
+    number = np.arange(1, gains.shape[-1] + 1)
+    return _likelihood_ratio(number, np.cumsum(part**2), ratio)
+
+
+def mean(gains: Numbers, follows: NDArray[np.bool_], counts: Numbers | None = None) -> Numbers:
+    """The mean of the gains after each block, each weighted as in `evidence`."""
+    if not gains.shape[-1]:
+        return np.zeros_like(gains)
+    own, part = _news(gains, follows, counts)
+    means: Numbers = np.cumsum(part * own, axis=-1) / np.cumsum(part**2)
+    return means
+
+
+def _news(
+    gains: Numbers, follows: NDArray[np.bool_], counts: Numbers | None
+) -> tuple[Numbers, Numbers]:
+    """What each block has of its own, and what a gain of 1 would make of that.
+
+    Its unit is such that the spread is the same for all blocks.
+    """
     count = np.full(gains.shape[-1], np.inf) if counts is None else counts
     sure = 1 / (1 + THIN / count)
     first = np.sqrt(1 - CORRELATION**2)
     adjoins = np.concatenate([[False], follows])
     announced = np.where(adjoins, CORRELATION * np.concatenate([[0.0], sure[:-1]]), 0.0)
     before = np.concatenate([np.zeros_like(gains[..., :1]), gains[..., :-1]], axis=-1)
-    # What a block has of its own, in units in which its spread is the same for all blocks.
     unit = np.sqrt(sure) * np.where(adjoins, 1.0, first)
     own = unit * (gains - announced * before)
-    part = unit * (1 - announced)
-    scale = np.sqrt(np.cumsum(own**2, axis=-1))
-    ratio = np.cumsum(part * own, axis=-1) / np.maximum(scale, _NONE)
-    number = np.arange(1, gains.shape[-1] + 1)
-    return _likelihood_ratio(number, np.cumsum(part**2), ratio)
+    return own, unit * (1 - announced)
 
 
 def _likelihood_ratio(number: NDArray[np.int64], weight: Numbers, ratio: Numbers) -> Numbers:
@@ -171,6 +196,22 @@ def _decided(
     if lasted >= longest:
         return "drop", f"it has not shown within {_days(longest)} that it is better"
     return "wait", "it has not shown yet whether it is better"
+
+
+def _renewed(
+    gain: float, worse: float, threshold: float, lasted: timedelta, policy: Policy
+) -> tuple[Kind, str]:
+    """Whether a renewal takes over. It is over when the next one is due, that knows more."""
+    least, longest = policy.trial
+    if lasted < least:
+        return "wait", f"a trial takes {_days(least)} at least"
+    if worse >= 1 / FUTILITY:
+        return "drop", "a renewal: it is worse"
+    if gain >= threshold:
+        return "promote", f"a renewal: it has done no worse in {_days(lasted)}"
+    if lasted >= min(longest, max(least, policy.rest)):
+        return "drop", f"a renewal: it has done worse in {_days(lasted)}"
+    return "wait", "a renewal: it has done worse, by no more than chance"
 
 
 def _days(span: timedelta) -> str:

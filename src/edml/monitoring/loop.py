@@ -103,7 +103,8 @@ def judge(situation: Situation) -> Decision | None:
     if situation.statistics.doubt(champion):
         return None
     since = situation.history.judged_until(challenger)
-    finding = _tried(situation, challenger, champion, since)
+    renews = situation.history.renewed(challenger) == champion
+    finding = _tried(situation, challenger, champion, since, renews=renews)
     if finding is None:
         return _never_seen(situation, champion, challenger)
     if finding.outcome == "worse":
@@ -142,7 +143,12 @@ RULES: Final[Sequence[Rule]] = (tell_alarms, roll_back, judge, give_seat, ask_fo
 
 
 def _tried(
-    situation: Situation, tried: str, against: str, since: datetime | None
+    situation: Situation,
+    tried: str,
+    against: str,
+    since: datetime | None,
+    *,
+    renews: bool = False,
 ) -> Finding | None:
     """What a trial says now.
 
@@ -150,7 +156,7 @@ def _tried(
     what has come since: it may be the worse one by now.
     """
     while True:
-        finding = situation.statistics.trial(tried, against, since)
+        finding = situation.statistics.trial(tried, against, since, renews=renews)
         if finding is None or finding.outcome != "better":
             return finding
         if not finding.is_stale(situation.policy.trial[0]):

@@ -66,8 +66,13 @@ class Statistics(Protocol):
         """Each time that drift of a version was found, the earliest first."""
         ...
 
-    def trial(self, tried: str, against: str, since: datetime | None) -> Finding | None:
-        """How a version does beside another in the blocks from ``since`` on; None without any."""
+    def trial(
+        self, tried: str, against: str, since: datetime | None, *, renews: bool = False
+    ) -> Finding | None:
+        """How a version does beside another in the blocks from ``since`` on; None without any.
+
+        One that ``renews`` the other is ``better`` when it has done no worse.
+        """
         ...
 
     def doubt(self, version: str) -> str:

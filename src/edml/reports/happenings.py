@@ -140,6 +140,8 @@ def _evidence(release: Release) -> Iterator[str]:
             yield f"because of {training.reason.replace('_', ' ')}, as of {minute(training.as_of)}"
             if training.alarm is not None:
                 yield f"alarm {training.alarm}"
+            if training.renews is not None:
+                yield f"renews {training.renews}, by the same recipe"
             yield from _training(json.loads(release.evidence))
 
 

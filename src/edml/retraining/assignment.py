@@ -6,6 +6,7 @@
       assignment.json  what is to be trained, and how
       scored/          the log's scored predictions, as they were when the training was begun
       champion/        the artefact of the model to be beaten
+      base/            of what that corrects, when it is to be renewed
       job/             checkpoints: a training that was killed goes on from there
       candidate/       the new artefact, once it is whole
       result.json      how it was chosen, and whether it beat the champion; the last to be written
@@ -23,6 +24,9 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from edml.models.evidence import Training
+
+CORRECTS: Final = "corrects"
+"""The parameter of a model that names the version which it corrects."""
 
 _UNUSUAL: Final = re.compile(r"[^A-Za-z0-9.+@-]+")
 
@@ -46,6 +50,11 @@ class Assignment:
     time_s: float
     threads: int = 2
     changed: datetime | None = None
+
+    @property
+    def renews(self) -> bool:
+        """Whether the champion's own recipe is to be taken again."""
+        return self.training.renews is not None
 
     def to_json(self) -> str:
         """The text of ``assignment.json``."""
@@ -113,6 +122,11 @@ class Workplace:
     def champion(self) -> Path:
         """The champion's artefact."""
         return self.folder / "champion"
+
+    @property
+    def base(self) -> Path:
+        """The artefact that the champion corrects; there only when the champion is renewed."""
+        return self.folder / "base"
 
     @property
     def job(self) -> Path:

@@ -21,7 +21,7 @@ from edml.models.artefact import Artefact, Description
 from edml.models.records import Metadata
 from edml.models.version import current_commit
 from edml.retraining import examples
-from edml.retraining.assignment import Assignment, Result, Workplace
+from edml.retraining.assignment import CORRECTS, Assignment, Result, Workplace
 from edml.retraining.learners import Budget, Network, Scout, WideAndDeep
 from edml.trainer import tables
 from edml.trainer.choosing import LEAST_ROWS, Candidate, Choice, Choosing, Chosen, judged_from
@@ -30,7 +30,7 @@ from edml.trainer.distributions import distributions
 from edml.trainer.evaluation import evaluate, score
 from edml.trainer.exporting import drafted, export
 from edml.trainer.hyperparameters import Hyperparameters
-from edml.trainer.recipes import Recipe
+from edml.trainer.recipes import Recipe, recipe_of
 from edml.trainer.training import libraries
 
 Tell = Callable[[str, float], None]
@@ -69,6 +69,19 @@ class Champion:
 
         return cls(artefact.description, predict, None if found is None else Network(found))
 
+    @property
+    def corrects(self) -> str:
+        """The version that it corrects; itself when it corrects none."""
+        return self.description.metadata.parameters.get(CORRECTS, self.description.version)
+
+    @property
+    def recipe(self) -> Recipe:
+        """The recipe that it was made by; raises `TrainingError` when it does not tell."""
+        told = self.description.metadata.parameters.get("recipe", "")
+        if not told:
+            raise TrainingError("the champion does not tell by which recipe it was made")
+        return recipe_of(json.loads(told))
+
     def __call__(self, examples: Examples) -> Numbers:
         """What it says of some rows, whatever was said of them at the time."""
         return self.predict(examples)
@@ -79,6 +92,8 @@ def make(
 ) -> Result:
     """Choose how much of the past to use, learn from it, and export what beats the champion.
 
+    What renews the champion takes its recipe, starts where that has started, and need be no worse.
+
     Raises:
         TrainingError: there is too little to learn from, or the candidate is no model.
     """
@@ -86,7 +101,29 @@ def make(
     tell("gathering what was known", 0)
     known, source = gathered(application, assignment, workplace)
     champion = Champion.read(application, workplace.champion, assignment.threads)
-    chosen = _chosen(application, assignment, champion, known, workplace.job, budget, tell)
+    choosing: Choosing[Any] = Choosing(
+        application=application,
+        learner=WideAndDeep(
+            application=application,
+            parameters=Hyperparameters(),
+            folder=workplace.job,
+            budget=budget,
+            threads=assignment.threads,
+            tell=tell,
+        ),
+        champion=champion,
+        start=_start(application, assignment, workplace, champion),
+        as_of=assignment.known_to,
+        since=judged_from(
+            assignment.known_to, assignment.changed, champion.description.metadata.data_to
+        ),
+        tell=tell,
+    )
+    if assignment.renews:
+        recipe = champion.recipe.renewed(assignment.known_to, assignment.changed)
+        chosen = replace(choosing, recipes=[recipe], renews=True).choose(known)
+    else:
+        chosen = _chosen(choosing, known, budget, assignment.threads)
     if chosen.model is not None:
         tell("exporting", 0)
         _export(application, assignment, workplace, champion, Made(chosen, known, source))
@@ -130,39 +167,23 @@ def gathered(
     return known, f"{log.rows} rows of the log, {past if assignment.data else 'no history'}"
 
 
-def _chosen(  # noqa: PLR0913, PLR0917  what, for whom, against whom, of what, where, how long
-    application: Application,
-    assignment: Assignment,
-    champion: Champion,
-    known: Examples,
-    folder: Path,
-    budget: Budget,
-    tell: Tell,
-) -> Chosen[Any]:
+def _start(
+    application: Application, assignment: Assignment, workplace: Workplace, champion: Champion
+) -> Network | None:
+    """What is corrected: the champion, or what that corrects itself, so that none piles up."""
+    if not (assignment.renews and workplace.base.is_dir()):
+        return champion.network
+    found = tables.kept(application, workplace.base)
+    return None if found is None else Network(found)
+
+
+def _chosen(choosing: Choosing[Any], known: Examples, budget: Budget, threads: int) -> Chosen[Any]:
     """Try all recipes quickly, and the best of them for good."""
-    threads = assignment.threads
-    trained_to = champion.description.metadata.data_to
-    choosing: Choosing[Any] = Choosing(
-        application=application,
-        learner=Scout(application=application, budget=budget.share(_SCOUTING), threads=threads),
-        champion=champion,
-        start=champion.network,
-        as_of=assignment.known_to,
-        since=judged_from(assignment.known_to, assignment.changed, trained_to),
-        tell=tell,
-    )
-    scouted = choosing.look(known)
+    quick = Scout(application=choosing.application, budget=budget.share(_SCOUTING), threads=threads)
+    scouted = replace(choosing, learner=quick).look(known)
     if scouted.chosen is None:
         return Chosen(scouted)
-    learner = WideAndDeep(
-        application=application,
-        parameters=Hyperparameters(),
-        folder=folder,
-        budget=budget,
-        threads=threads,
-        tell=tell,
-    )
-    found = replace(choosing, learner=learner, recipes=best(scouted.tried)).choose(known)
+    found = replace(choosing, recipes=best(scouted.tried)).choose(known)
     tried = [*scouted.tried, *found.choice.tried]
     return replace(found, choice=replace(found.choice, tried=tried))
 
@@ -192,14 +213,14 @@ def _export(
     predictor = export(network, assignment.flavour, draft, assignment.threads)
     answers = self_test.predict(application, predictor, rows.features).astype(np.float64)
     before = champion(rows)
-    _check(rows, answers, chosen.model(rows), before)
+    _check(rows, answers, chosen.model(rows), None if assignment.renews else before)
     evaluation = evaluate(application, rows, chosen.predictions, {"champion": before})
     description = Description(
         version=assignment.version,
         application=application.name,
         signature=network.signature,
         self_test=self_test.record(application, predictor, _events(application, champion)),
-        metadata=_metadata(application, assignment, made, evaluation.metrics()),
+        metadata=_metadata(application, assignment, champion, made, evaluation.metrics()),
     )
     self_test.run(application, predictor, description.self_test)
     Artefact.write(draft, description)
@@ -207,11 +228,16 @@ def _export(
     draft.rename(workplace.candidate)
 
 
-def _check(rows: Examples, answers: Numbers, tables: Numbers, champion: Numbers) -> None:
-    """What goes on trial has learnt these rows, too: it must at least know them better."""
+def _check(rows: Examples, answers: Numbers, tables: Numbers, champion: Numbers | None) -> None:
+    """What goes on trial has learnt these rows, too: it must at least know them better.
+
+    Than what it renews, it need not.
+    """
     off = float(np.max(np.abs(answers - tables) / np.maximum(1, np.abs(tables))))
     if off > self_test.TOLERANCE:
         raise TrainingError(f"the exported model differs from the network by {off:.1e}")
+    if champion is None:
+        return
     if score(rows.labels, answers).rmse >= score(rows.labels, champion).rmse:
         raise TrainingError("fitted on everything, the model is worse than the one admitted")
 
@@ -223,7 +249,11 @@ def _events(application: Application, champion: Champion) -> pl.DataFrame:
 
 
 def _metadata(
-    application: Application, assignment: Assignment, made: Made, metrics: dict[str, float]
+    application: Application,
+    assignment: Assignment,
+    champion: Champion,
+    made: Made,
+    metrics: dict[str, float],
 ) -> Metadata:
     recipe = made.chosen.choice.chosen
     reach = None if recipe is None else recipe.recipe.reach
@@ -240,14 +270,14 @@ def _metadata(
         metrics=metrics,
         distributions=distributions(application, used),
         libraries=libraries(),
-        parameters=_parameters(assignment, made.chosen.choice),
+        parameters=_parameters(assignment, made.chosen.choice, champion),
     )
 
 
-def _parameters(assignment: Assignment, choice: Choice) -> dict[str, str]:
+def _parameters(assignment: Assignment, choice: Choice, champion: Champion) -> dict[str, str]:
     """What a model says of its making, so that it can be traced to its alarm."""
     training, chosen = assignment.training, choice.chosen
-    corrects = chosen is not None and chosen.recipe.correction
+    corrects = champion.corrects if assignment.renews else assignment.champion
     return {
         **{name: str(value) for name, value in asdict(Hyperparameters()).items()},
         "training": training.id,
@@ -256,6 +286,7 @@ def _parameters(assignment: Assignment, choice: Choice) -> dict[str, str]:
         "as_of": training.as_of.isoformat(),
         "known_to": assignment.known_to.isoformat(),
         "against": assignment.champion,
-        **({"corrects": assignment.champion} if corrects else {}),
+        **({"renews": assignment.champion} if assignment.renews else {}),
+        **({CORRECTS: corrects} if chosen is not None and chosen.recipe.correction else {}),
         "recipe": "" if chosen is None else json.dumps(chosen.recipe.figures()),
     }

@@ -21,7 +21,7 @@ from edml.models.version import Version, current_commit
 from edml.monitoring.governor import Decision, seat
 from edml.monitoring.history import History
 from edml.retraining import lease
-from edml.retraining.assignment import Assignment, Result, Workplace
+from edml.retraining.assignment import CORRECTS, Assignment, Result, Workplace
 from edml.retraining.bounded import Bounds, InterruptedTrainingError, Tell
 from edml.runtime.clock import Clock
 
@@ -49,6 +49,10 @@ class TrainingLog(Protocol):
 
     def champion(self) -> Model | None:
         """The model that answers now."""
+        ...
+
+    def model(self, version: str) -> Model | None:
+        """A published model; None where there is none of this version."""
         ...
 
     def versions(self) -> Sequence[str]:
@@ -244,9 +248,16 @@ class Worker:
                 "there is no champion that a candidate could be compared with: "
                 "`edml train` and `edml publish` make the first one"
             )
+        if training.renews not in {None, champion.version}:
+            raise TrainingError(
+                f"{training.renews} was to be renewed, and is not champion any more"
+            )
         tell("reading the log", 0)
         known_to = min(training.as_of, self._log.watermark() or training.as_of)
         self._log.unpack(champion, workplace.champion)
+        base = self._log.model(champion.metadata.parameters.get(CORRECTS, ""))
+        if base is not None and training.renews is not None:
+            self._log.unpack(base, workplace.base)
         self._log.copy_scored(workplace.scored, known_to)
         version = Version.following(
             self._log.versions(),

@@ -182,6 +182,9 @@ class Choosing(Generic[M]):
     Only what is known at ``as_of`` is used. Rows from ``since`` on judge (see `judged_from`).
     Corrections are tried when there is a ``start``: the champion, where the learner can start from
     it. ``tell`` is told what is being done, and which share is.
+
+    What ``renews`` the champion is made by its own recipe, which is known to be right: it is
+    admitted unless it is worse than the champion, by more than chance.
     """
 
     application: Application
@@ -191,6 +194,7 @@ class Choosing(Generic[M]):
     as_of: datetime
     since: datetime
     recipes: Sequence[Recipe] = RECIPES
+    renews: bool = False
     tell: Tell = _silent
 
     def choose(self, examples: Examples) -> Chosen[M]:
@@ -275,14 +279,16 @@ class Choosing(Generic[M]):
         self, choice: Choice, rows: Examples, predictions: Numbers, blocks: NDArray[np.int64]
     ) -> Choice:
         """Compare the recipe's predictions with the champion's, for rows that have not chosen."""
-        found = advantage(
-            self._losses(predictions, rows), self._losses(self.champion(rows), rows), blocks
-        )
+        losses, against = self._losses(predictions, rows), self._losses(self.champion(rows), rows)
+        found = advantage(losses, against, blocks)
         cause = ""
         if not np.isfinite(predictions).all():
             cause = "predictions that are no numbers"
         elif found.blocks < LEAST_BLOCKS:
             cause = f"{found.blocks} blocks are too few to tell"
+        elif self.renews:
+            if advantage(against, losses, blocks).chance < LEAST_CHANCE:
+                cause = "it is worse than the champion, by more than chance"
         elif found.chance >= LEAST_CHANCE:
             cause = "it is not better than the champion, by more than chance"
         return replace(choice, admission=found, cause=cause)

@@ -1,8 +1,9 @@
 """How much of the past a training may use, and how: the recipes among which one is chosen."""
 
-from dataclasses import dataclass
-from datetime import timedelta
-from typing import Any, Final
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,6 +53,18 @@ class Recipe:
             weights = 0.5 ** (ages_days / (self.half_life / _DAY))
         return np.where(ages_days <= reach_days, weights, 0.0)
 
+    def renewed(self, as_of: datetime, changed: datetime | None) -> Self:
+        """The same, of what is known at ``as_of``: a window reaches back to the change, or further.
+
+        >>> noon = datetime.fromisoformat("2020-04-01T12:00:00+00:00")
+        >>> fortnight = Recipe(window=timedelta(days=14), correction=True)
+        >>> str(fortnight.renewed(noon + timedelta(days=30), changed=noon))
+        'a correction of the champion by the last 30 days'
+        """
+        if self.window is None or changed is None:
+            return self
+        return replace(self, window=max(self.window, as_of - changed))
+
     def figures(self) -> dict[str, Any]:
         """What it is, ready for JSON: in words, and in days."""
         return {
@@ -60,6 +73,20 @@ class Recipe:
             "half_life_days": None if self.half_life is None else self.half_life / _DAY,
             "correction": self.correction,
         }
+
+
+def recipe_of(figures: Mapping[str, Any]) -> Recipe:
+    """The recipe of these `Recipe.figures`.
+
+    >>> recipe_of(RECIPES[-1].figures()) == RECIPES[-1]
+    True
+    """
+    window, half_life = (figures[name] for name in ("window_days", "half_life_days"))
+    return Recipe(
+        window=None if window is None else window * _DAY,
+        half_life=None if half_life is None else half_life * _DAY,
+        correction=figures["correction"],
+    )
 
 
 def _days(number: int) -> timedelta:
