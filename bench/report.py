@@ -42,10 +42,12 @@ def _circumstances(facts: Figures) -> Iterator[str]:
 
 def _serving(by_guarantee: Figures) -> Iterator[str]:
     for guarantee, figures in by_guarantee.items():
-        ours = {f"**edml, {name}**": figures[name] for name in ("onnx", "savedmodel")}
-        ratios = figures["onnx"]["ratio_to"], figures["savedmodel"]["ratio_to"]
+        there = [name for name in ("onnx", "onnx_2", "savedmodel") if name in figures]
+        ours = {f"**edml, {name}**": figures[name] for name in there}
+        compared = [f"{name} ÷" for name in there]
+        ratios = [figures[name]["ratio_to"] for name in there]
         yield from heading(f"Serving, {_words(guarantee)}")
-        yield from _rates("records/s", ours, figures["peers"], ["onnx ÷", "savedmodel ÷"], ratios)
+        yield from _rates("records/s", ours, figures["peers"], compared, ratios)
 
 
 def _scoring(figures: Figures) -> Iterator[str]:

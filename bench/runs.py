@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from statistics import median
 from typing import Any, TypeVar
@@ -97,9 +98,11 @@ def run(scene: Scene, peer: Peer, guarantee: Guarantee, backlog: str, check: Ver
     serial = f"{peer.name}-{guarantee}-{time.time_ns()}"
     work = Work(guarantee, serial, backlog, peer.output, stage.folder / "state")
     warm_s = plan.warmed_s(compiles=peer.compiles)
-    with running(peer.command(work), stage.folder / "logs" / f"{serial}.log") as child:
-        samples = watch(stage, peer.output, child, since=before, seconds=warm_s + plan.measure_s)
-        memory = rss_mb(child.pid)
+    logs = [stage.folder / "logs" / f"{serial}-{number}.log" for number in range(peer.instances)]
+    with ExitStack() as stack:
+        children = [stack.enter_context(running(peer.command(work), log)) for log in logs]
+        samples = watch(stage, peer.output, children, since=before, seconds=warm_s + plan.measure_s)
+        memory = sum(rss_mb(child.pid) for child in children)
     verified = check(peer, since)
     # Transactions leave a marker in each partition: not every offset is a record.
     density = verified.records / (stage.end(peer.output) - before)
@@ -112,7 +115,7 @@ def run(scene: Scene, peer: Peer, guarantee: Guarantee, backlog: str, check: Ver
     records = window.offsets * density
     return Run(
         records_per_s=records / window.seconds,
-        startup_s=advances(samples)[0].at_s - child.started_s,
+        startup_s=advances(samples)[0].at_s - children[0].started_s,
         seconds=window.seconds,
         records=verified.records,
         repeated=verified.repeated,

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 from bench import applications, verify, world
@@ -20,6 +21,10 @@ PIPE = "pipe"
 STREAMS = "kafka_streams"
 SAVED_MODEL = "_savedmodel"
 FLAVOURS = ("onnx", "savedmodel")
+TWO = "onnx_2"
+"""Two instances of edml with the ONNX model, as one starts them when one is not enough."""
+
+OURS = (*FLAVOURS, TWO)
 SOME = 10_000
 
 
@@ -32,6 +37,8 @@ def serving(scene: Scene) -> dict[str, Any]:
         published = pool.map(lambda flavour: scene.edml(flavour, flavour, name=flavour), FLAVOURS)
         answers = Answers(scene.expected, scene.registry, prediction_schema(applications.onnx))
         backlog, ours = scene.backlog, list(published)
+    if not scene.plan.quick:
+        ours.append(replace(ours[0], name=TWO, instances=2))
 
     def check(peer: Peer, since: Mapping[int, int]) -> Verified:
         if peer.name == PIPE:
@@ -68,12 +75,12 @@ def value_bytes(scene: Scene) -> int:
 
 def told(runs: Runs) -> dict[str, Any]:
     """Each flavour with its ratios to those who call a model of its kind, and the peers."""
-    peers = {name: each for name, each in runs.items() if name not in FLAVOURS}
+    peers = {name: each for name, each in runs.items() if name not in OURS}
     saved = {name: each for name, each in peers.items() if name.endswith(SAVED_MODEL)}
     pipe = {name: each for name, each in peers.items() if name == PIPE}
     others = with_the_better_of({n: e for n, e in peers.items() if n not in saved}, STREAMS)
     return {
-        "onnx": beside(runs["onnx"], others),
+        **{name: beside(runs[name], others) for name in ("onnx", TWO) if name in runs},
         "savedmodel": beside(runs["savedmodel"], {**pipe, **saved}),
         "peers": {name: figures(each) for name, each in peers.items()},
     }

@@ -15,7 +15,9 @@ STILL_S = 2.5
 FEWEST = 3
 
 
-def watch(stage: Stage, topic: str, child: Child, *, since: int, seconds: float) -> list[Sample]:
+def watch(
+    stage: Stage, topic: str, children: Sequence[Child], *, since: int, seconds: float
+) -> list[Sample]:
     """Samples from now until ``seconds`` after the first output, or until nothing more comes.
 
     Whoever commits seldom is watched for longer, until `FEWEST` commits were seen. Raises when the
@@ -24,8 +26,9 @@ def watch(stage: Stage, topic: str, child: Child, *, since: int, seconds: float)
     samples = [Sample(time.perf_counter(), since)]
     while True:
         time.sleep(EVERY_S)
-        child.check()
-        samples.append(_sample(stage, topic, child))
+        for child in children:
+            child.check()
+        samples.append(_sample(stage, topic, children))
         seen = advances(samples)
         now = samples[-1].at_s
         if not seen:
@@ -42,8 +45,9 @@ def enough(seen: Sequence[Sample], now: float, seconds: float) -> bool:
     return now > min(seen[0].at_s + seconds, seen[-1].at_s + STILL_S)
 
 
-def _sample(stage: Stage, topic: str, child: Child) -> Sample:
+def _sample(stage: Stage, topic: str, children: Sequence[Child]) -> Sample:
     end = stage.end(topic)
-    peer, broker, ours = cpu_s(child.pid), cpu_s(stage.broker_pid), cpu_s(os.getpid())
+    peer = sum(cpu_s(child.pid) for child in children)
+    broker, ours = cpu_s(stage.broker_pid), cpu_s(os.getpid())
     others = machine_cpu_s() - peer - broker - ours
     return Sample(time.perf_counter(), end, peer, broker, others)

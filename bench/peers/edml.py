@@ -22,6 +22,7 @@ class Edml:
     name: str = "edml"
     verb: Literal["serve", "score"] = "serve"
     compiles: bool = False
+    instances: int = 1
 
     @property
     def output(self) -> str:

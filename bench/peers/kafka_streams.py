@@ -39,6 +39,7 @@ class KafkaStreams:
     threads: int = 1
     properties: Mapping[str, str] = field(default_factory=lambda: THROUGHPUT)
     compiles: bool = True
+    instances: int = 1
 
     @property
     def output(self) -> str:
@@ -64,6 +65,7 @@ class KafkaStreamsJoin:
     threads: int = 1
     properties: Mapping[str, str] = field(default_factory=lambda: THROUGHPUT)
     compiles: bool = True
+    instances: int = 1
 
     @property
     def output(self) -> str:

@@ -15,6 +15,7 @@ class NaivePython:
     name: str = "naive_python"
     output: str = "bench.naive-python"
     compiles: bool = False
+    instances: int = 1
 
     def prepare(self, stage: Stage) -> None:
         """Nothing: its group is new each time."""
@@ -33,6 +34,7 @@ class NaiveJava:
     name: str = "naive_java"
     output: str = "bench.naive-java"
     compiles: bool = True
+    instances: int = 1
 
     def prepare(self, stage: Stage) -> None:
         """Nothing: its group is new each time."""

@@ -65,6 +65,11 @@ class Peer(Protocol):
         """Whether it compiles itself while it runs, as Java does, and is slow until then."""
         ...
 
+    @property
+    def instances(self) -> int:
+        """How many processes of it share the work."""
+        ...
+
     def prepare(self, stage: Stage) -> None:
         """What is done before it is started anew, so that it begins with the first record."""
         ...

@@ -16,6 +16,7 @@ class Pipe:
     name: str = "pipe"
     output: str = "bench.pipe"
     compiles: bool = False
+    instances: int = 1
 
     def prepare(self, stage: Stage) -> None:
         """Nothing: its group is new each time."""

@@ -17,6 +17,7 @@ class Quix:
     commit_interval_s: float = 1.0
     linger_ms: int = 20
     compiles: bool = False
+    instances: int = 1
 
     @property
     def output(self) -> str:
@@ -48,6 +49,7 @@ class QuixJoin:
     commit_interval_s: float = 1.0
     linger_ms: int = 20
     compiles: bool = False
+    instances: int = 1
 
     @property
     def output(self) -> str:
