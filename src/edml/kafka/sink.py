@@ -9,6 +9,9 @@ markers are written, and until they are, it refuses the next transaction's first
 (``CONCURRENT_TRANSACTIONS``). librdkafka then waits a fixed 20 ms when that request adds a
 partition, but ``retry.backoff.ms`` when it adds offsets: so offsets are sent before outputs, and
 that wait is short.
+
+At least once, outputs are visible as soon as they are sent. Offsets follow a while later, for many
+batches at once: a batch that waits for them makes the next one late.
 """
 
 import logging
@@ -17,7 +20,7 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from datetime import UTC, datetime
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Any, Final, Protocol
 
@@ -40,6 +43,13 @@ TRANSACTION_TIMEOUT_MS: Final = 10_000
 STUCK_AFTER: Final = 3
 """A commit that takes so many times as long as a transaction may last (``transaction.timeout.ms``)
 does not end any more, or ends in vain."""
+
+LINGER_MS = 200
+"""Records wait for others of their partition until a batch is flushed, which ends this wait, or
+its largest request is full: each request costs time, here and at the broker."""
+
+OFFSETS_EVERY_S = 0.1
+"""At least once, what was read in the last so many seconds is read again after a crash."""
 
 RETRY_BACKOFF_MS = 2
 """The first wait after a refused request; it doubles each time (``retry.backoff.max.ms``)."""
@@ -112,8 +122,11 @@ class _Worker:
     That is what sets it apart from an executor, whose threads the interpreter waits for.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, idle: Task, idle_s: float) -> None:
+        """``idle`` is done whenever nothing else was for ``idle_s`` seconds."""
         self._tasks: SimpleQueue[tuple[Task, Future[None]] | None] = SimpleQueue()
+        self._idle = idle
+        self._idle_s = idle_s
         self._thread = Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
@@ -129,7 +142,7 @@ class _Worker:
         self._thread.join()
 
     def _run(self) -> None:
-        while (each := self._tasks.get()) is not None:
+        while (each := self._next()) is not None:
             task, future = each
             try:
                 task()
@@ -138,6 +151,13 @@ class _Worker:
             else:
                 future.set_result(None)
             del each, task, future
+
+    def _next(self) -> "tuple[Task, Future[None]] | None":
+        while True:
+            try:
+                return self._tasks.get(timeout=self._idle_s)
+            except Empty:
+                self._idle()
 
 
 class Sink:
@@ -158,12 +178,14 @@ class Sink:
         self._undelivered: list[ck.KafkaError] = []
         self._last: InFlight | None = None
         self._instance = instance
-        self._thread = _Worker("commit")
+        self._unsaid: dict[TopicPartition, Committed] = {}
+        self._said_s = -math.inf
+        self._thread = _Worker("commit", idle=self._say_rest, idle_s=OFFSETS_EVERY_S)
         timeout_ms = int(config.get("transaction.timeout.ms", TRANSACTION_TIMEOUT_MS))
         self._within_s = STUCK_AFTER * timeout_ms / 1000 if self._transactional else math.inf
         self._producer = ck.Producer(
             {
-                "linger.ms": 0,
+                "linger.ms": LINGER_MS,
                 "delivery.report.only.error": True,
                 "retry.backoff.ms": RETRY_BACKOFF_MS,
                 **WHEN_AWAY,
@@ -195,9 +217,15 @@ class Sink:
         return self._last
 
     def finish(self) -> None:
-        """Return when no commit is under way; raise `StuckError` when one does not end."""
+        """Return when no commit is under way; raise `StuckError` when one does not end.
+
+        What is done by then is known to the group: whoever has our partitions next begins there.
+        """
         if self._last is not None:
             self._last.finish()
+        if self._unsaid:
+            self._thread.submit(self._say_rest).result()
+            self._unsaid.clear()
 
     def close(self) -> None:
         """Finish what is under way, and stop the thread."""
@@ -233,7 +261,9 @@ class Sink:
                 self._persist(self._producer.commit_transaction)
             else:
                 self._flush()
-                self._commit_offsets(places)
+                self._unsaid |= places
+                if time.monotonic() >= self._said_s + OFFSETS_EVERY_S:
+                    self._say()
             self._burial.forget()
         except ck.KafkaException as error:
             self._give_up(error)
@@ -281,6 +311,20 @@ class Sink:
         flush(self._producer)
         if self._undelivered:
             raise ck.KafkaException(self._undelivered[0])
+
+    def _say(self) -> None:
+        """Tell the group how far we are."""
+        self._commit_offsets(self._unsaid)
+        self._unsaid.clear()
+        self._said_s = time.monotonic()
+
+    def _say_rest(self) -> None:
+        """Tell what the last batches left; what the group does not take now comes with the next."""
+        if self._unsaid:
+            try:
+                self._say()
+            except ck.KafkaException as error:
+                logger.warning("Offsets wait for the group. %s", error.args[0].str())
 
     def _give_up(self, error: ck.KafkaException) -> None:
         """Abort, and say what became of the transaction."""
