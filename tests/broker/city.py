@@ -82,7 +82,8 @@ class City:
     def write(self, topic: str, records: Sequence[dict[str, Any]]) -> None:
         """Write raw records."""
         client = self.cluster.settings.client()
-        producer = ck.Producer({**client, "partitioner": "murmur2_random", "linger.ms": 5})
+        room = {"queue.buffering.max.messages": max(len(records), 1)}
+        producer = ck.Producer({**client, **room, "partitioner": "murmur2_random", "linger.ms": 5})
         for record in records:
             producer.produce(topic, **record)
         assert producer.flush(30) == 0

@@ -3,6 +3,7 @@ from time import sleep
 
 import pytest
 
+from tests.broker.city import eventually
 from tests.faults.scene import Scene
 
 COMMANDS = ("serve", "score")
@@ -16,7 +17,10 @@ def test_from_one_instance_to_many_and_back(scene: Scene) -> None:
     stopped: list[float] = []
     for _ in range(scene.plan.rounds):
         for _ in range(scene.plan.instances - 1):
-            scene.ready(*(scene.start(command) for command in COMMANDS))
+            started = [scene.start(command) for command in COMMANDS]
+            scene.ready(*started)
+            for each in started:  # what came may be another one's
+                eventually(lambda: "reading" in each.said)  # noqa: B023
         for command in COMMANDS:
             many = [each for each in scene.running if each.command == command]
             for each in dice.sample(many, scene.plan.instances - 1):

@@ -2,6 +2,7 @@ import signal
 from random import Random
 from time import sleep
 
+import pytest
 from confluent_kafka.admin import AdminClient
 
 from tests.broker.city import City
@@ -17,6 +18,7 @@ def members(city: City, command: str) -> int:
     return len(admin.describe_consumer_groups([group])[group].result().members)
 
 
+@pytest.mark.timeout(1_800)
 def test_a_stopped_instance_leaves_its_group(scene: Scene) -> None:
     """After SIGTERM or Ctrl-C under load a command ends by itself with code 0.
 
