@@ -94,6 +94,22 @@ def test_a_winner_is_renewed_for_some_weeks() -> None:
     assert asked[-1] - driver.history.alarms[0].end == 77 * DAY
 
 
+def test_renewals_go_on_while_they_bring_something() -> None:
+    """After the twelve weeks, the first that does not take over is the last."""
+    driver, figures, champion, renewal = renewed()
+    for _ in range(19):
+        figures.settle(renewal, champion, "better")
+        days(driver, 7)
+        champion = driver.roles.champion or ""
+        assert champion == renewal
+        renewal = driver.train() or ""
+    figures.settle(renewal, champion, "worse")
+    days(driver, 100)
+    assert driver.roles.champion == champion
+    assert driver.pending() is None
+    assert driver.kinds()[-1] == "dropped"
+
+
 def test_a_renewal_takes_over_as_one() -> None:
     """It is tried as a renewal, and the verdict tells; the champion before stands by, as ever."""
     driver, figures, champion, renewal = renewed()

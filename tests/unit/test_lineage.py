@@ -1,5 +1,6 @@
 """From a prediction to its origin: what is told, and what is said not to be known."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import polars as pl
@@ -184,6 +185,9 @@ def test_a_model_may_tell_itself_why_it_was_trained() -> None:
     predicted = predictions(("champion", "v2", 12.0))
     found = explained(predicted, releases=[LOOP[0]], parameters=told).origins["v2"]
     assert (found.training, found.alarm) == (TRAINING, ALARM)
+    renewal = {**told, "reason": "follow_up", "renews": "v1"}
+    found = explained(predicted, releases=[LOOP[0]], parameters=renewal).origins["v2"]
+    assert found.training == replace(TRAINING, reason="follow_up", renews="v1")
     called = {"reason": "schedule", "as_of": TRAINING.as_of.isoformat()}
     found = explained(predicted, releases=[], parameters=called).origins["v2"]
     assert found.training == Training(reason="schedule", as_of=TRAINING.as_of)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -247,6 +248,10 @@ def test_a_version_may_be_champion_twice() -> None:
 def test_releases_are_told_newest_first() -> None:
     """Those of single instances are left out; evidence that cannot be read is shown as it is."""
     odd = release("alarmed", V1, NOW, '{"alarm": "?"}')
+    renewal = replace(TRAINING, reason="follow_up", renews=V1)
+    assert told([release("requested", V1, NOW, renewal.to_json())])[0].about.endswith(
+        f"renews {V1}, by the same recipe"
+    )
     found = told([*RELEASES, odd])
     assert [each.kind for each in found] == [
         "alarmed",

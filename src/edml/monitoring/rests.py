@@ -17,7 +17,7 @@ MENDED_BY_TRAINING: Final = ("performance", "bias")
 """What an alarm is about that asks for a training; the other kinds tell, and ask for nothing."""
 
 FOLLOWED: Final = timedelta(weeks=12)
-"""For so long after the last alarm, what drift made champion is followed up."""
+"""For so long after the last alarm, what drift made champion is followed up, or while that wins."""
 
 DOUBLINGS: Final = 5
 """A rest is not doubled more often: an application is not left alone for years."""
@@ -83,7 +83,8 @@ def _to_follow_up(situation: Situation) -> Training | None:
     """After drift: the champion that it made has seen little of the new, and there is more by now.
 
     What is learnt may not be better yet: a training that brings nothing does not end them. Without
-    renewals it puts off the next one, as ever.
+    renewals it puts off the next one, as ever. When the time is over, renewals go on until one has
+    not taken over.
     """
     history, champion = situation.history, situation.roles.champion
     made = [
@@ -97,7 +98,9 @@ def _to_follow_up(situation: Situation) -> Training | None:
     if not causes:
         return None
     alarm = max(causes + _about_champion(situation), key=attrgetter("end"))
-    if situation.now >= alarm.end + FOLLOWED:
+    last = history.trainings[-1]
+    brings = last.version == champion and last.training.renews is not None
+    if situation.now >= alarm.end + FOLLOWED and not brings:
         return None
     return Training(
         reason="follow_up",
