@@ -7,7 +7,6 @@ import confluent_kafka as ck
 
 from bench.programs.job import job, stopped
 from edml.cli.running import collect_garbage_seldom
-from edml.kafka.sink import LINGER_MS
 
 
 def main() -> None:
@@ -33,7 +32,7 @@ def main() -> None:
     producer = ck.Producer(
         {
             "bootstrap.servers": told["bootstrap"],
-            "linger.ms": LINGER_MS,
+            "linger.ms": 0,
             "retry.backoff.ms": 2,
             "socket.nagle.disable": True,
             "queue.buffering.max.messages": 1_000_000,

@@ -171,7 +171,7 @@ def wait_for_room(producer: ck.Producer, topic: str, *, empty: bool) -> None:
         raise ck.KafkaException(
             ck.KafkaError(size, f"a record for {topic} is larger than the producer's whole queue")
         )
-    producer.flush(POLL_S)
+    producer.poll(POLL_S)
 
 
 def flush(producer: ck.Producer) -> None:

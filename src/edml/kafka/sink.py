@@ -44,10 +44,6 @@ STUCK_AFTER: Final = 3
 """A commit that takes so many times as long as a transaction may last (``transaction.timeout.ms``)
 does not end any more, or ends in vain."""
 
-LINGER_MS = 200
-"""Records wait for others of their partition until a batch is flushed, which ends this wait, or
-its largest request is full: each request costs time, here and at the broker."""
-
 OFFSETS_EVERY_S = 0.1
 """At least once, what was read in the last so many seconds is read again after a crash."""
 
@@ -185,7 +181,7 @@ class Sink:
         self._within_s = STUCK_AFTER * timeout_ms / 1000 if self._transactional else math.inf
         self._producer = ck.Producer(
             {
-                "linger.ms": LINGER_MS,
+                "linger.ms": 0,
                 "delivery.report.only.error": True,
                 "retry.backoff.ms": RETRY_BACKOFF_MS,
                 **WHEN_AWAY,
