@@ -13,7 +13,7 @@ from typing import Any, Final, Self
 import confluent_kafka as ck
 
 from edml.errors import LogError
-from edml.kafka.message import Message, consume
+from edml.kafka.message import Message, consume, read_from_beginning
 
 AT_ONCE: Final = 10_000
 
@@ -53,13 +53,7 @@ class Follower:
                 "fetch.message.max.bytes": 10_485_760,
             }
         )
-        self._consumer.assign(
-            [
-                ck.TopicPartition(topic, number, ck.OFFSET_BEGINNING)
-                for topic, partitions in topics.items()
-                for number in range(partitions)
-            ]
-        )
+        read_from_beginning(self._consumer, topics)
 
     def __enter__(self) -> Self:
         return self

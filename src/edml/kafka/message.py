@@ -5,7 +5,7 @@ has that was consumed. What a batch tells about its messages is taken column by 
 ``map`` over the methods of the C type: no line of Python runs for a record.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import compress, repeat
@@ -69,15 +69,22 @@ def consume(consumer: Any, at_most: int, wait_s: float) -> list[Message]:
     return cast("list[Message]", messages)
 
 
-def read_from_beginning(consumer: Any, topic: str, partitions: Iterable[int]) -> None:
-    """Have a consumer read some partitions from their beginning, and no others.
+def read_from_beginning(consumer: Any, partitions: Mapping[str, int]) -> None:
+    """Have a consumer read topics of so many partitions from their beginning, and no others.
 
     Who leads them is asked before: librdkafka waits for half a second before it asks where a
     partition begins whose leader it does not know yet. Brokers that are away are not waited for.
     """
-    with suppress(ck.KafkaException):
-        consumer.list_topics(topic, timeout=_ASKING_S)
-    consumer.assign([ck.TopicPartition(topic, each, ck.OFFSET_BEGINNING) for each in partitions])
+    for topic in partitions:
+        with suppress(ck.KafkaException):
+            consumer.list_topics(topic, timeout=_ASKING_S)
+    consumer.assign(
+        [
+            ck.TopicPartition(topic, number, ck.OFFSET_BEGINNING)
+            for topic, count in partitions.items()
+            for number in range(count)
+        ]
+    )
 
 
 # To mypy, a message of ours is not quite confluent-kafka's: see above.

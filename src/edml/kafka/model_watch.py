@@ -118,9 +118,9 @@ class ModelWatch:
         if served and served[0].role == "champion":
             self._current = tuple(served)
             self._changed.set()
-        for release in self._untold:
-            self._tell(release)
-        self._untold.clear()
+        while self._untold:
+            self._tell(self._untold[0])
+            del self._untold[0]  # told once, whatever keeps the next one from being told
 
     def _load(self, version: str, role: Role) -> Predicts | None:
         """Admit a version; None when it is refused. What came of it is told after the swap."""

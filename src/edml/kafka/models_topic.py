@@ -49,7 +49,7 @@ class ModelsTable:
         self._keys = Typed(registry, f"{topic}-key", ModelsKey)
         self._entries = Typed(registry, f"{topic}-value", ModelsEntry)
         self._consumer = ck.Consumer(self._client)
-        read_from_beginning(self._consumer, topic, [0])
+        read_from_beginning(self._consumer, {topic: 1})
 
     @property
     def versions(self) -> tuple[str, ...]:

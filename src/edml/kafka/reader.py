@@ -55,7 +55,7 @@ class Reader:
                 "fetch.message.max.bytes": 10_485_760,
             }
         )
-        read_from_beginning(self._consumer, topic, range(partitions))
+        read_from_beginning(self._consumer, {topic: partitions})
 
     def close(self) -> None:
         """Stop reading."""

@@ -118,8 +118,8 @@ class _Worker:
     That is what sets it apart from an executor, whose threads the interpreter waits for.
     """
 
-    def __init__(self, name: str, *, idle: Task, idle_s: float) -> None:
-        """``idle`` is done whenever nothing else was for ``idle_s`` seconds."""
+    def __init__(self, name: str, *, idle: Task, idle_s: float | None) -> None:
+        """``idle`` is done whenever nothing else was for ``idle_s`` seconds; with None, never."""
         self._tasks: SimpleQueue[tuple[Task, Future[None]] | None] = SimpleQueue()
         self._idle = idle
         self._idle_s = idle_s
@@ -176,7 +176,11 @@ class Sink:
         self._instance = instance
         self._unsaid: dict[TopicPartition, Committed] = {}
         self._said_s = -math.inf
-        self._thread = _Worker("commit", idle=self._say_rest, idle_s=OFFSETS_EVERY_S)
+        self._thread = _Worker(
+            "commit",
+            idle=self._say_rest,
+            idle_s=None if self._transactional else OFFSETS_EVERY_S,
+        )
         timeout_ms = int(config.get("transaction.timeout.ms", TRANSACTION_TIMEOUT_MS))
         self._within_s = STUCK_AFTER * timeout_ms / 1000 if self._transactional else math.inf
         self._producer = ck.Producer(

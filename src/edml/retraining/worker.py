@@ -255,9 +255,10 @@ class Worker:
         tell("reading the log", 0)
         known_to = min(training.as_of, self._log.watermark() or training.as_of)
         self._log.unpack(champion, workplace.champion)
-        base = self._log.model(champion.metadata.parameters.get(CORRECTS, ""))
-        if base is not None and training.renews is not None:
-            self._log.unpack(base, workplace.base)
+        if training.renews is not None:
+            base = self._log.model(champion.metadata.parameters.get(CORRECTS, ""))
+            if base is not None:
+                self._log.unpack(base, workplace.base)
         self._log.copy_scored(workplace.scored, known_to)
         version = Version.following(
             self._log.versions(),
