@@ -96,17 +96,16 @@ class Loop(RuleBasedStateMachine):
         self.figures.drift(self.driver.roles.champion or "", "performance")
         self.figures.change = change
         for _ in range(2):
-            self.figures.watermark += 8 * DAY
-            self.driver.run()
-            self.driver.train()
-            roles = self.driver.roles
-            if roles.challenger is not None:
-                self.figures.settle(roles.challenger, roles.champion or "", outcome)
+            self._goes_round(outcome)
 
     @rule(outcome=st.sampled_from(["better", "better", "undecided", "worse"]))
     def follow_up_goes_round(self, outcome: Outcome) -> None:
         """All is calm, and what followed the champion up, if anything, is trained and tried."""
         self.figures.drifts.clear()
+        self._goes_round(outcome)
+
+    def _goes_round(self, outcome: Outcome) -> None:
+        """What is asked for is trained, and its trial ends so."""
         self.figures.watermark += 8 * DAY
         self.driver.run()
         self.driver.train()
