@@ -84,6 +84,10 @@ class Burial:
         self._limit: float = inf
         self._refused: dict[Place, float] = {}
 
+    def use(self, producer: ck.Producer) -> None:
+        """Write through another producer from now on."""
+        self._producer = producer
+
     def bury(self, bad: Sequence[BadRecord]) -> None:
         """Queue a dead letter for each record."""
         if not bad:
@@ -171,7 +175,7 @@ def wait_for_room(producer: ck.Producer, topic: str, *, empty: bool) -> None:
         raise ck.KafkaException(
             ck.KafkaError(size, f"a record for {topic} is larger than the producer's whole queue")
         )
-    producer.poll(POLL_S)
+    producer.flush(POLL_S)
 
 
 def flush(producer: ck.Producer) -> None:

@@ -1,13 +1,17 @@
 """Frames to records and back, as the log's source and sink need them."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import polars as pl
 
+from edml.kafka.codec.blocks import Block
 from edml.kafka.codec.decode import Decoded, Decoder
 from edml.kafka.codec.encode import Encoder
 from edml.kafka.codec.layout import RecordSchema
+from edml.kafka.codec.pieces import LongTextError, texts
+from edml.kafka.librdkafka import Packed
 from edml.kafka.registry import Registry
 
 
@@ -45,6 +49,15 @@ class FrameEncoder:
             keys = self._key.encode(frame)
         return [{"key": key, "value": value} for key, value in zip(keys, values, strict=True)]
 
+    def pack(self, frame: pl.DataFrame) -> Packed | None:
+        """The same records side by side; None where they are few, or not all alike."""
+        values = self._values.block(frame)
+        if values is None:
+            return None
+        key = self._key
+        keys = _texts(frame[key]) if isinstance(key, str) else key.block(frame)
+        return None if keys is None else Packed(keys, values)
+
 
 def key_schema(schema: RecordSchema, fields: Sequence[str]) -> RecordSchema:
     """The schema of a key that is some fields of its value."""
@@ -55,6 +68,12 @@ def key_schema(schema: RecordSchema, fields: Sequence[str]) -> RecordSchema:
         "namespace": schema["namespace"],
         "fields": [{"name": name, "type": chosen[name]["type"]} for name in fields],
     }
+
+
+def _texts(column: pl.Series) -> Block | None:
+    with suppress(LongTextError):
+        return None if column.null_count() else texts(column)
+    return None
 
 
 def _record_key(registry: Registry, topic: str, schema: RecordSchema) -> Encoder:

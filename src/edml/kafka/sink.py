@@ -30,6 +30,7 @@ import polars as pl
 from edml.errors import LogError
 from edml.events import Outputs, TopicPartition
 from edml.kafka.burial import Burial, DeadLetters, flush, wait_for_room
+from edml.kafka.librdkafka import Packed, produce
 from edml.kafka.source import WHEN_AWAY, KafkaReading, as_offsets
 from edml.runtime.log import AbortedError, Committed, FencedError, RefusedError, StuckError
 
@@ -70,6 +71,7 @@ WRONG_CLOCK: Final = (
 )
 
 Record = dict[str, Any]
+Records = list[Record] | Packed
 
 
 class Encodes(Protocol):
@@ -77,6 +79,10 @@ class Encodes(Protocol):
 
     def encode(self, frame: pl.DataFrame) -> list[Record]:
         """One ``{"key": bytes, "value": bytes}`` a row."""
+        ...
+
+    def pack(self, frame: pl.DataFrame) -> Packed | None:
+        """The same side by side; None where rows are few, or not all alike."""
         ...
 
 
@@ -183,22 +189,21 @@ class Sink:
         )
         timeout_ms = int(config.get("transaction.timeout.ms", TRANSACTION_TIMEOUT_MS))
         self._within_s = STUCK_AFTER * timeout_ms / 1000 if self._transactional else math.inf
-        self._producer = ck.Producer(
-            {
-                "linger.ms": 0,
-                "delivery.report.only.error": True,
-                "retry.backoff.ms": RETRY_BACKOFF_MS,
-                **WHEN_AWAY,
-                "socket.nagle.disable": True,
-                "message.max.bytes": 10_485_760,
-                "queue.buffering.max.messages": 1_000_000,
-                "transaction.timeout.ms": TRANSACTION_TIMEOUT_MS,
-                **config,
-                "enable.idempotence": True,
-                "partitioner": "murmur2_random",
-                **({"transactional.id": instance} if instance is not None else {}),
-            }
-        )
+        self._config = {
+            "linger.ms": 200,
+            "delivery.report.only.error": True,
+            "retry.backoff.ms": RETRY_BACKOFF_MS,
+            **WHEN_AWAY,
+            "socket.nagle.disable": True,
+            "message.max.bytes": 10_485_760,
+            "queue.buffering.max.messages": 1_000_000,
+            "transaction.timeout.ms": TRANSACTION_TIMEOUT_MS,
+            **config,
+            "enable.idempotence": True,
+            "partitioner": "murmur2_random",
+            **({"transactional.id": instance} if instance is not None else {}),
+        }
+        self._producer = ck.Producer(self._config)
         self._burial = Burial(self._producer, dead_letters, self._delivered)
         # It takes half a second, in which the group can give us our place. Whatever the one before
         # commits meanwhile, the group refuses: its place is ours (KIP-345, KIP-447).
@@ -271,18 +276,26 @@ class Sink:
             self._abort()
             raise
 
-    def _encoded(self, outputs: Outputs) -> dict[str, list[Record]]:
+    def _encoded(self, outputs: Outputs) -> dict[str, Records]:
         return {
-            topic: self._encoders[topic].encode(frame)
+            topic: self._records(self._encoders[topic], frame)
             for topic, frame in outputs.frames.items()
             if not frame.is_empty()
         }
 
+    def _records(self, encoder: Encodes, frame: pl.DataFrame) -> Records:
+        """Side by side where that can be done. At least once, we must hear of each delivery."""
+        packed = encoder.pack(frame) if self._transactional else None
+        return encoder.encode(frame) if packed is None else packed
+
     def _write(
-        self, records: Mapping[str, list[Record]], reading: KafkaReading, outputs: Outputs
+        self, records: Mapping[str, Records], reading: KafkaReading, outputs: Outputs
     ) -> None:
         for topic, each in records.items():
-            self._produce(topic, each)
+            if isinstance(each, Packed):
+                self._produce_packed(topic, each)
+            else:
+                self._produce(topic, each)
         self._burial.bury([*reading.bad, *reading.originals(outputs.rejected)])
 
     def _produce(self, topic: str, records: list[Record]) -> None:
@@ -301,6 +314,15 @@ class Sink:
             records = left
             if not queued:
                 wait_for_room(self._producer, topic, empty=empty)
+
+    def _produce_packed(self, topic: str, records: Packed) -> None:
+        while records:
+            empty = not len(self._producer)
+            left = produce(self._producer, topic, records)
+            self._producer.poll(0)
+            if len(left) == len(records):
+                wait_for_room(self._producer, topic, empty=empty)
+            records = left
 
     def _delivered(self, error: ck.KafkaError | None, message: ck.Message) -> None:
         if error is not None and error.code() not in PURGED:
@@ -335,12 +357,25 @@ class Sink:
         self._abort()
         if any(each.code() == ck.KafkaError.INVALID_TIMESTAMP for each in told):
             raise AbortedError(WRONG_CLOCK.format(now=datetime.now(UTC))) from error
+        refused = [each for each in told if each.code() in REFUSED]
+        if refused:
+            self._renew()
         if self._burial.again():
             raise AbortedError("a dead letter is too large") from error
-        refused = [each for each in told if each.code() in REFUSED]
         if refused:
             raise RefusedError(refused[0].str()) from error
         raise AbortedError(cause.str()) from error
+
+    def _renew(self) -> None:
+        """Have a producer that has refused nothing yet.
+
+        Sequence numbers are missing where a record was refused. librdkafka comes out of that by
+        itself, but at times only once the coordinator has ended a transaction of its own accord,
+        and fenced us.
+        """
+        self._producer = ck.Producer(self._config)
+        self._burial.use(self._producer)
+        self._begin()
 
     def _abort(self) -> None:
         """Leave nothing of the transaction: open, it would block every reader."""

@@ -38,7 +38,7 @@ class Pace:
     while it commits.
     """
 
-    at_most: int = 16_384
+    at_most: int = 32_768
     overlap_from: int = 2_048
     tick_s: float = 0.25
     retry_s: float = 0.1

@@ -40,6 +40,16 @@ class Block(NamedTuple):
         """Bytes of each row."""
         return self.content.itemsize
 
+    def addresses(self) -> Longs:
+        """Where in memory each row begins, as long as the block lives."""
+        first, step = self.content.ctypes.data, self.content.strides[0]
+        return np.arange(first, first + step * len(self.content), step)
+
+    def rows(self, places: NDArray[np.intp]) -> "Block":
+        """Only the rows at these places."""
+        sizes = self.sizes if isinstance(self.sizes, int) else self.sizes[places]
+        return Block(self.content[places], sizes)
+
 
 def same(content: bytes) -> Block:
     """A piece that is the same in each record."""

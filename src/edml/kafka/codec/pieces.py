@@ -37,10 +37,10 @@ def pieces(column: pl.Series, node: Node) -> list[Block]:
         case Enum():
             return [_varints(column.to_physical().cast(pl.Int64).to_numpy())]
         case Scalar("string" | "bytes"):
-            text = _text(column)
+            text = texts(column)
             return [_sizes(text.sizes), text]
         case Fixed():
-            return [_text(column)]
+            return [texts(column)]
         case Scalar("boolean"):
             return [_plain(column.cast(pl.UInt8).to_numpy())]
         case Scalar("float"):
@@ -68,8 +68,12 @@ def _sizes(sizes: Longs | int) -> Block:
     return _varints(sizes)
 
 
-def _text(column: pl.Series) -> Block:
-    """Strings or bytes, without their length."""
+def texts(column: pl.Series) -> Block:
+    """Strings or bytes, none of them null, without their length.
+
+    Raises:
+        LongTextError: one is too long to be laid out in a block.
+    """
     views = column.to_arrow(compat_level=pl.CompatLevel.newest())
     heads = np.frombuffer(views.buffers()[1], np.uint8).reshape(-1, 16)
     heads = heads[views.offset : views.offset + len(views)]
