@@ -101,7 +101,14 @@ def run(scene: Scene, peer: Peer, guarantee: Guarantee, backlog: str, check: Ver
     logs = [stage.folder / "logs" / f"{serial}-{number}.log" for number in range(peer.instances)]
     with ExitStack() as stack:
         children = [stack.enter_context(running(peer.command(work), log)) for log in logs]
-        samples = watch(stage, peer.output, children, since=before, seconds=warm_s + plan.measure_s)
+        samples = watch(
+            stage,
+            peer.output,
+            children,
+            since=before,
+            records=stage.end(backlog),
+            seconds=warm_s + plan.measure_s,
+        )
         memory = sum(rss_mb(child.pid) for child in children)
     verified = check(peer, since)
     # Transactions leave a marker in each partition: not every offset is a record.

@@ -15,13 +15,20 @@ STILL_S = 2.5
 FEWEST = 3
 
 
-def watch(
-    stage: Stage, topic: str, children: Sequence[Child], *, since: int, seconds: float
+def watch(  # noqa: PLR0913  each has its name where it is called
+    stage: Stage,
+    topic: str,
+    children: Sequence[Child],
+    *,
+    since: int,
+    records: int,
+    seconds: float,
 ) -> list[Sample]:
     """Samples from now until ``seconds`` after the first output, or until nothing more comes.
 
-    Whoever commits seldom is watched for longer, until `FEWEST` commits were seen. Raises when the
-    child has ended, and `TimeoutError` when nothing came.
+    Nothing does when ``records`` were written from offset ``since`` on. Whoever commits seldom is
+    watched for longer, until `FEWEST` commits were seen. Raises when the child has ended, and
+    `TimeoutError` when nothing came.
     """
     samples = [Sample(time.perf_counter(), since)]
     while True:
@@ -34,7 +41,7 @@ def watch(
         if not seen:
             if now > samples[0].at_s + FIRST_PATIENCE_S:
                 raise TimeoutError(f"nothing on {topic} within {FIRST_PATIENCE_S:.0f} s")
-        elif enough(seen, now, seconds):
+        elif seen[-1].offset - since >= records or enough(seen, now, seconds):
             return samples
 
 
