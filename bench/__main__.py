@@ -48,7 +48,7 @@ JARS = Path(os.environ.get("EDML_JARS", ROOT / ".edml" / "jars"))
 
 
 @click.command()
-@click.option("--quick", is_flag=True, help="The main ratios, in some three minutes.")
+@click.option("--quick", is_flag=True, help="The main ratios, in less than three minutes.")
 @click.option(
     "--only",
     multiple=True,

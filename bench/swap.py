@@ -21,7 +21,10 @@ from edml.wiring.publishing import publish
 
 FLAVOURS = ("onnx", "savedmodel")
 CALM_S = 5.0
-SWAP_S = 5.0
+SWAP_S = {"onnx": 5.0, "savedmodel": 30.0}
+"""How long a swap is watched, from when the model is on the log. To try a SavedModel, TensorFlow is
+started, on what the hot path leaves of the processor."""
+
 LEAD_S = 0.5
 STEP_S = 0.25
 PUBLISHED_S = 1.0
@@ -45,10 +48,14 @@ class Noticed:
 
 @dataclass(frozen=True)
 class Swaps:
-    """A flow through which models were swapped, at so many seconds after its first event."""
+    """A flow through which models were swapped, at so many seconds after its first event.
+
+    Each swap was watched for ``watched_s``.
+    """
 
     arrivals: Arrivals
     at_s: Sequence[float]
+    watched_s: float
 
 
 def swap(scene: Scene) -> dict[str, Any]:
@@ -76,9 +83,9 @@ def told(by_flavour: Mapping[str, Swaps]) -> dict[str, Any]:
 def _swapped(scene: Scene, variable: str, flavour: str) -> Swaps:
     application: Application = getattr(applications, variable)
     live, ours = Live(scene), scene.edml(variable, flavour, name=f"edml, {flavour}")
-    swaps = scene.plan.swaps
+    swaps, watched_s = scene.plan.swaps, SWAP_S[flavour]
     folders = [scene.artefact_as(variable, number + 2) for number in range(swaps)]
-    flow = Flow(RATE, scene.plan.latency_warm_s + swaps * (CALM_S + SWAP_S + PUBLISHED_S))
+    flow = Flow(RATE, scene.plan.latency_warm_s + swaps * (CALM_S + watched_s + PUBLISHED_S))
     with live.started(ours, "exactly_once"):
         since = scene.stage.ends(ours.output)
         with live.sent(flow, ours.output, marker=CHAMPION) as sending:
@@ -88,13 +95,13 @@ def _swapped(scene: Scene, variable: str, flavour: str) -> Swaps:
                 time.sleep(CALM_S)
                 _publish(scene, application, folder, flavour)
                 at.append(time.monotonic() - sending.start)
-                _sleep_until(sending.start + at[-1] + SWAP_S)
+                _sleep_until(sending.start + at[-1] + watched_s)
             arrivals = sending.finished()
     answers = Answers(scene.expected, scene.registry, prediction_schema(application))
     versions = verify.versions(scene.stage, ours.output, since, answers)
     if len(versions) != swaps + 1:
         raise WrongOutputError(f"{swaps} swaps, but the champions were {', '.join(versions)}")
-    return Swaps(arrivals, at)
+    return Swaps(arrivals, at, watched_s)
 
 
 def _publish(scene: Scene, application: Application, folder: Path, flavour: str) -> None:
@@ -102,21 +109,21 @@ def _publish(scene: Scene, application: Application, folder: Path, flavour: str)
         publish(cluster, folder, flavour=flavour, role="champion", by="bench")
 
 
-def _noticed(arrivals: Arrivals, at_s: float) -> Noticed:
+def _noticed(arrivals: Arrivals, at_s: float, watched_s: float) -> Noticed:
     begins = at_s - LEAD_S
     before = arrivals.latency_s(since=begins - CALM_S + LEAD_S, until=begins)
-    during = arrivals.latency_s(since=begins, until=at_s + SWAP_S)
+    during = arrivals.latency_s(since=begins, until=at_s + watched_s)
     return Noticed(latency(before).p99_ms, latency(during).p99_ms)
 
 
-def timeline(arrivals: Arrivals, swaps: Sequence[float]) -> list[tuple[float, float]]:
+def timeline(swaps: Swaps) -> list[tuple[float, float]]:
     """The p99 in ms of each `STEP_S` around the swaps, by the seconds from the swap to its begin.
 
     The median of all swaps; a step in which nothing was due that arrived is left out.
     """
     found = []
-    for step in np.arange(-CALM_S + LEAD_S, SWAP_S, STEP_S).tolist():
-        spans = [arrivals.latency_s(at + step, at + step + STEP_S) for at in swaps]
+    for step in np.arange(-CALM_S + LEAD_S, swaps.watched_s, STEP_S).tolist():
+        spans = [swaps.arrivals.latency_s(at + step, at + step + STEP_S) for at in swaps.at_s]
         p99s = [latency(each).p99_ms for each in spans if each.size]
         if p99s:
             found.append((step, median(p99s)))
@@ -124,7 +131,8 @@ def timeline(arrivals: Arrivals, swaps: Sequence[float]) -> list[tuple[float, fl
 
 
 def _told(swaps: Swaps) -> dict[str, Any]:
-    arrivals, noticed = swaps.arrivals, [_noticed(swaps.arrivals, each) for each in swaps.at_s]
+    arrivals = swaps.arrivals
+    noticed = [_noticed(arrivals, each, swaps.watched_s) for each in swaps.at_s]
     return {
         "p99_before_ms": median(each.before_ms for each in noticed),
         "p99_during_ms": median(each.during_ms for each in noticed),
@@ -132,7 +140,7 @@ def _told(swaps: Swaps) -> dict[str, Any]:
         "p99_ratios": [each.ratio for each in noticed],
         "lost": arrivals.lost,
         "doubled": arrivals.repeated,
-        "timeline": timeline(arrivals, swaps.at_s),
+        "timeline": timeline(swaps),
     }
 
 

@@ -76,15 +76,16 @@ class Instance:
         return time.monotonic() - before
 
 
-def start(
+def start(  # noqa: PLR0913  each has its name where it is called
     city: City,
     command: str,
     log: Path,
     *,
+    options: Sequence[str] = (),
     program: Sequence[str] = (),
     setting: Mapping[str, object] | None = None,
 ) -> Instance:
-    """Start ``edml <command>`` for the city's application.
+    """Start ``edml <command> <options>`` for the city's application.
 
     ``program`` is one of the programs beside this module with its first arguments, where it is not
     ``edml`` itself. ``setting`` holds settings, by the names that they have in ``edml.toml``.
@@ -105,7 +106,7 @@ def start(
     assert writer.stdin is not None
     with writer.stdin as output:
         process = subprocess.Popen(
-            [sys.executable, *arguments, command, "--app", "taxi"],
+            [sys.executable, *arguments, command, "--app", "taxi", *options],
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=output,

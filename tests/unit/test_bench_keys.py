@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -67,7 +68,7 @@ def swaps(*, slower: float) -> Swaps:
     """Events at 100/s that take 10 ms, and after the swaps so many times as long."""
     due = np.arange(3_000) / 100
     took = np.where((due > 10) & (due < 15) | (due > 20) & (due < 25), 0.01 * slower, 0.01)
-    return Swaps(Arrivals(due, due + took, repeated=1, behind_s=0.0), [10.0, 20.0])
+    return Swaps(Arrivals(due, due + took, repeated=1, behind_s=0.0), [10.0, 20.0], 5.0)
 
 
 @pytest.fixture
@@ -106,11 +107,11 @@ def test_the_figures_stand_under_the_names_that_they_are_looked_up_by(
 
 def test_the_time_around_a_swap_is_told_step_by_step() -> None:
     """The p99 before, and of the events that were due after it; where there are none, nothing."""
-    around = swap.timeline(swaps(slower=3.0).arrivals, [10.0, 27.0])
+    around = swap.timeline(replace(swaps(slower=3.0), at_s=[10.0, 27.0]))
     told = dict(around)
     assert told[-1.0] == pytest.approx(10.0)
     assert told[1.0] == pytest.approx(20.0)  # the median of 30 and 10
-    assert swap.timeline(swaps(slower=3.0).arrivals, [100.0]) == []
+    assert swap.timeline(replace(swaps(slower=3.0), at_s=[100.0])) == []
 
 
 def test_every_figure_has_its_table_and_its_plot(measured: dict[str, Any]) -> None:

@@ -11,6 +11,8 @@ from types import FrameType
 
 import click
 
+from edml.cli.workers import end_with_the_command, worker
+
 OBJECTS_BETWEEN_COLLECTIONS = 200_000
 
 
@@ -23,9 +25,11 @@ def stopped_by_signals() -> Iterator[Event]:
         del frame
         if stop.is_set() and number == signal.SIGINT:
             raise KeyboardInterrupt
-        click.echo("Stopping: finishing what is under way…", err=True)
+        if not worker():
+            click.echo("Stopping: finishing what is under way…", err=True)
         stop.set()
 
+    end_with_the_command(stop)
     before = {each: signal.signal(each, on_signal) for each in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield stop
@@ -35,11 +39,12 @@ def stopped_by_signals() -> Iterator[Event]:
 
 
 def log_to_terminal(*, verbose: bool) -> None:
-    """One line an event on standard error: time, level, what happened."""
+    """One line an event on standard error: time, level, which worker, what happened."""
+    who = f"{worker()}: " if worker() else ""
     logging.basicConfig(
         stream=sys.stderr,
         level=logging.DEBUG if verbose else logging.INFO,
-        format="%(asctime)s %(levelname)-7s %(message)s",
+        format=f"%(asctime)s %(levelname)-7s {who}%(message)s",
         datefmt="%H:%M:%S",
     )
     for noisy in ("httpx", "httpcore"):

@@ -10,6 +10,7 @@ from edml.cli.options import (
     verbose_option,
 )
 from edml.cli.running import collect_garbage_seldom, log_to_terminal, stopped_by_signals
+from edml.cli.workers import again, supervise, workers_option
 
 
 @click.command(
@@ -21,14 +22,15 @@ Example:
 @application_option
 @guarantee_option
 @partitions_option
+@workers_option
 @verbose_option
 def command(
-    app: str | None, guarantee: Guarantee, partitions: int | None, *, verbose: bool
+    app: str | None, guarantee: Guarantee, partitions: int | None, workers: int, *, verbose: bool
 ) -> None:
     """Join predictions with outcomes, and add up the errors of each model by window.
 
-    Each scored prediction is written as it is matched, the sums once a second. Start it again to
-    have more instances: they share the partitions.
+    Each scored prediction is written as it is matched, the sums once a second. Several workers
+    share the partitions, as all do when it is started again.
     """
     from edml import wiring
     from edml.wiring.running import Running
@@ -37,4 +39,8 @@ def command(
     log_to_terminal(verbose=verbose)
     collect_garbage_seldom()
     with wiring.cluster(app, partitions) as cluster, stopped_by_signals() as stop:
-        score(cluster, stop, Running(guarantee=guarantee))
+        if workers > 1:
+            cluster.create()
+            supervise(workers, again("score", app, guarantee, verbose=verbose), stop)
+        else:
+            score(cluster, stop, Running(guarantee=guarantee))

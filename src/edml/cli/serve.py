@@ -10,25 +10,28 @@ from edml.cli.options import (
     verbose_option,
 )
 from edml.cli.running import collect_garbage_seldom, log_to_terminal, stopped_by_signals
+from edml.cli.workers import again, supervise, workers_option
 
 
 @click.command(
     epilog="""\b
 Example:
   edml serve --app taxi
+  edml serve --workers 2
   edml serve --app path/to/app.py:parcels --guarantee at_least_once"""
 )
 @application_option
 @guarantee_option
 @partitions_option
+@workers_option
 @verbose_option
 def command(
-    app: str | None, guarantee: Guarantee, partitions: int | None, *, verbose: bool
+    app: str | None, guarantee: Guarantee, partitions: int | None, workers: int, *, verbose: bool
 ) -> None:
     """Predict every event with the champion, and in its shadow with the challenger.
 
-    Follows the models on the log, and changes model between two batches. Start it again to have
-    more instances: they share the partitions.
+    Follows the models on the log, and changes model between two batches. Several workers share
+    the partitions, as all do when it is started again.
     """
     from edml import wiring
     from edml.wiring.running import Running
@@ -37,4 +40,8 @@ def command(
     log_to_terminal(verbose=verbose)
     collect_garbage_seldom()
     with wiring.cluster(app, partitions) as cluster, stopped_by_signals() as stop:
-        serve(cluster, stop, Running(guarantee=guarantee))
+        if workers > 1:
+            cluster.create()
+            supervise(workers, again("serve", app, guarantee, verbose=verbose), stop)
+        else:
+            serve(cluster, stop, Running(guarantee=guarantee))
