@@ -100,6 +100,19 @@ def test_several_culprits_in_one_batch(city: City) -> None:
     assert len(letters(city)) == culprits + 1
 
 
+def test_culprits_among_records_that_are_queued_from_memory(city: City) -> None:
+    """That one of a large batch is refused is heard of at its commit; then it is looked for."""
+    city.publish(V1)
+    configure(city, city.app.predictions_topic, max_message_bytes=560)
+    long = trips(2, first=10_000).with_columns(uuid=pl.format("{}-{}", "uuid", pl.lit("k" * 200)))
+    mixed(city, 300, city.records(long))
+    with city.serving():
+        eventually(lambda: len(letters(city)) >= 2)
+        eventually(lambda: city.predictions().height >= 300)
+    predicted(city, 300)
+    assert all("refuses" in each["cause"] for each in letters(city).values())
+
+
 def test_dead_letters_that_are_too_large_for_their_topic(city: City) -> None:
     """They are written without their bytes and say so; their small neighbours are whole."""
     city.publish(V1)

@@ -25,6 +25,7 @@ KEYS = {
     "short": pl.col("row").cast(pl.String),
     "long": pl.lit("k").repeat_by("row").list.join("").str.slice(0, 250),
     "same": pl.lit("always the same key"),
+    "empty": pl.lit(""),
 }
 
 

@@ -80,8 +80,7 @@ def supervise(count: int, arguments: Sequence[str], stop: Event) -> None:
     try:
         workers += (_started(number, arguments) for number in range(1, count + 1))
         while not stop.wait(POLL_S):
-            ended = [each.poll() is not None for each in workers]
-            if any(ended):
+            if any(each.poll() is not None for each in workers):
                 break
         codes = [each.poll() for each in workers]
         for each in workers:

@@ -42,8 +42,8 @@ class Block(NamedTuple):
 
     def addresses(self) -> Longs:
         """Where in memory each row begins, as long as the block lives."""
-        first, step = self.content.ctypes.data, self.content.strides[0]
-        return np.arange(first, first + step * len(self.content), step)
+        places: Longs = np.arange(len(self.content)) * self.content.strides[0]
+        return places + self.content.ctypes.data
 
     def rows(self, places: NDArray[np.intp]) -> "Block":
         """Only the rows at these places."""
