@@ -43,7 +43,7 @@ def test_workers_share_the_load_and_end_together(scene: Scene) -> None:
     eventually(lambda: ended(both))
 
     third = scene.start("serve", options=TWO)
-    eventually(lambda: third.said.count("reading") >= 2)
+    eventually(lambda: all(f"{number}: serve: reading" in third.said for number in (1, 2)))
     seconds = [third.stop()]
     assert members(scene.city, "serve") == 0
     scene.ready(scene.start("serve", options=TWO))
