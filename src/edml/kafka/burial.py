@@ -169,7 +169,10 @@ def _bytes(message: Message) -> int:
 
 
 def wait_for_room(producer: ck.Producer, topic: str, *, empty: bool) -> None:
-    """Return when a full queue may take more; raise if it is full of nothing: it was ``empty``."""
+    """Return when a full queue may take more; raise if it is full of nothing: it was ``empty``.
+
+    What is in it lingers no longer.
+    """
     if empty:
         size = ck.KafkaError.MSG_SIZE_TOO_LARGE
         raise ck.KafkaException(

@@ -48,6 +48,10 @@ does not end any more, or ends in vain."""
 OFFSETS_EVERY_S = 0.1
 """At least once, what was read in the last so many seconds is read again after a crash."""
 
+LINGER_MS: Final = 200
+"""Records wait so long for each other, but not beyond the flush of their batch: larger requests
+cost the client and the broker less."""
+
 RETRY_BACKOFF_MS = 2
 """The first wait after a refused request; it doubles each time (``retry.backoff.max.ms``)."""
 
@@ -190,7 +194,7 @@ class Sink:
         timeout_ms = int(config.get("transaction.timeout.ms", TRANSACTION_TIMEOUT_MS))
         self._within_s = STUCK_AFTER * timeout_ms / 1000 if self._transactional else math.inf
         self._config = {
-            "linger.ms": 200,
+            "linger.ms": LINGER_MS,
             "delivery.report.only.error": True,
             "retry.backoff.ms": RETRY_BACKOFF_MS,
             **WHEN_AWAY,
