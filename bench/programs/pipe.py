@@ -7,6 +7,7 @@ import confluent_kafka as ck
 
 from bench.programs.job import job, stopped
 from edml.cli.running import collect_garbage_seldom
+from edml.kafka.sink import LINGER_MS
 
 
 def main() -> None:
@@ -32,7 +33,7 @@ def main() -> None:
     producer = ck.Producer(
         {
             "bootstrap.servers": told["bootstrap"],
-            "linger.ms": 0,
+            "linger.ms": LINGER_MS,
             "retry.backoff.ms": 2,
             "socket.nagle.disable": True,
             "queue.buffering.max.messages": 1_000_000,

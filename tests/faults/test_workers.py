@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import psutil
 import pytest
 
+from edml.demo.children import runs
 from tests.broker.city import eventually
 from tests.faults.instances import Instance
 from tests.faults.scene import Scene
@@ -20,7 +21,7 @@ def workers(command: Instance) -> Sequence[psutil.Process]:
 
 def ended(processes: Sequence[psutil.Process]) -> bool:
     """Whether none of them runs any more."""
-    return not any(each.is_running() and each.status() != "zombie" for each in processes)
+    return not any(map(runs, processes))
 
 
 @pytest.mark.timeout(600)

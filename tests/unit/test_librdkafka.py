@@ -48,8 +48,8 @@ def test_what_is_queued_are_the_bytes_that_are_encoded(key: pl.Expr) -> None:
     """Keys and values lie where the blocks say, also those of some rows."""
     frame = answers(key)
     encoder = Encoder(SCHEMA, 7)
-    values = encoder.block(frame)
-    assert values is not None
+    values = encoder.write(frame)
+    assert isinstance(values, Block)
     assert at(values) == encoder.encode(frame)
     assert at(texts(frame["uuid"])) == [each.encode() for each in frame["uuid"]]
     some = pl.Series([3, 141, 299]).to_numpy()
@@ -59,16 +59,16 @@ def test_what_is_queued_are_the_bytes_that_are_encoded(key: pl.Expr) -> None:
 def test_few_rows_and_long_texts_are_not_laid_out_side_by_side() -> None:
     """They are encoded one by one, and queued as ever."""
     encoder = Encoder(SCHEMA, 7)
-    assert encoder.block(answers(KEYS["uuids"]).head(3)) is None
-    assert encoder.block(answers(pl.lit("k" * 10_000))) is None
+    assert isinstance(encoder.write(answers(KEYS["uuids"]).head(3)), list)
+    assert isinstance(encoder.write(answers(pl.lit("k" * 10_000))), list)
 
 
 def test_what_finds_no_room_is_given_back() -> None:
     """A queue for five takes the first five."""
     producer = ck.Producer({"bootstrap.servers": "127.0.0.1:1", "queue.buffering.max.messages": 5})
     frame = answers(KEYS["uuids"])
-    values = Encoder(SCHEMA, 7).block(frame)
-    assert values is not None
+    values = Encoder(SCHEMA, 7).write(frame)
+    assert isinstance(values, Block)
     left = produce(producer, "answers", Packed(texts(frame["uuid"]), values))
     assert at(left.keys) == [each.encode() for each in frame["uuid"][5:]]
     assert at(left.values) == at(values)[5:]

@@ -127,7 +127,7 @@ class Children:
 def descendants() -> Sequence[psutil.Process]:
     """Every process that we started, or that one of these started, and that still runs."""
     found = psutil.Process().children(recursive=True)
-    return [each for each in found if _runs(each)]
+    return [each for each in found if runs(each)]
 
 
 def end_descendants() -> Sequence[psutil.Process]:
@@ -141,7 +141,8 @@ def end_descendants() -> Sequence[psutil.Process]:
     return descendants()
 
 
-def _runs(process: psutil.Process) -> bool:
+def runs(process: psutil.Process) -> bool:
+    """Whether a process has not ended."""
     try:
         return bool(process.status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:

@@ -6,13 +6,16 @@ from typing import Any
 
 import polars as pl
 
-from edml.kafka.codec.blocks import Block
+from edml.kafka.codec.blocks import Block, cut
 from edml.kafka.codec.decode import Decoded, Decoder
 from edml.kafka.codec.encode import Encoder
 from edml.kafka.codec.layout import RecordSchema
 from edml.kafka.codec.pieces import LongTextError, texts
 from edml.kafka.librdkafka import Packed
 from edml.kafka.registry import Registry
+
+Record = dict[str, Any]
+"""A record as confluent-kafka takes it."""
 
 
 class FrameDecoder:
@@ -40,23 +43,27 @@ class FrameEncoder:
         self._values = Encoder(schema, registry.register(f"{topic}-value", schema))
         self._key = key if isinstance(key, str) else _record_key(registry, topic, key)
 
-    def encode(self, frame: pl.DataFrame) -> list[dict[str, Any]]:
+    def encode(self, frame: pl.DataFrame) -> list[Record]:
         """One ``{"key": …, "value": …}`` a row."""
-        values = self._values.encode(frame)
+        return self._one_by_one(frame, self._values.encode(frame))
+
+    def pack(self, frame: pl.DataFrame) -> Packed | list[Record]:
+        """The same records side by side; one by one where they are few, or not all alike."""
+        values = self._values.write(frame)
+        if not isinstance(values, Block):
+            return self._one_by_one(frame, values)
+        key = self._key
+        keys = _texts(frame[key]) if isinstance(key, str) else key.write(frame)
+        if not isinstance(keys, Block):
+            return self._one_by_one(frame, cut(values))
+        return Packed(keys, values)
+
+    def _one_by_one(self, frame: pl.DataFrame, values: Sequence[bytes]) -> list[Record]:
         if isinstance(self._key, str):
             keys: Sequence[str | bytes] = frame[self._key].to_list()
         else:
             keys = self._key.encode(frame)
         return [{"key": key, "value": value} for key, value in zip(keys, values, strict=True)]
-
-    def pack(self, frame: pl.DataFrame) -> Packed | None:
-        """The same records side by side; None where they are few, or not all alike."""
-        values = self._values.block(frame)
-        if values is None:
-            return None
-        key = self._key
-        keys = _texts(frame[key]) if isinstance(key, str) else key.block(frame)
-        return None if keys is None else Packed(keys, values)
 
 
 def key_schema(schema: RecordSchema, fields: Sequence[str]) -> RecordSchema:

@@ -31,6 +31,7 @@ from edml.errors import LogError
 from edml.events import Outputs, TopicPartition
 from edml.kafka.burial import Burial, DeadLetters, flush, wait_for_room
 from edml.kafka.librdkafka import Packed, produce
+from edml.kafka.serdes import Record
 from edml.kafka.source import WHEN_AWAY, KafkaReading, as_offsets
 from edml.runtime.log import AbortedError, Committed, FencedError, RefusedError, StuckError
 
@@ -74,7 +75,6 @@ WRONG_CLOCK: Final = (
     "written until this machine's clock, or the topics' message.timestamp.*.max.ms, is set right"
 )
 
-Record = dict[str, Any]
 Records = list[Record] | Packed
 
 
@@ -85,8 +85,8 @@ class Encodes(Protocol):
         """One ``{"key": bytes, "value": bytes}`` a row."""
         ...
 
-    def pack(self, frame: pl.DataFrame) -> Packed | None:
-        """The same side by side; None where rows are few, or not all alike."""
+    def pack(self, frame: pl.DataFrame) -> Records:
+        """The same side by side; one by one where rows are few, or not all alike."""
         ...
 
 
@@ -289,44 +289,38 @@ class Sink:
 
     def _records(self, encoder: Encodes, frame: pl.DataFrame) -> Records:
         """Side by side where that can be done. At least once, we must hear of each delivery."""
-        packed = encoder.pack(frame) if self._transactional else None
-        return encoder.encode(frame) if packed is None else packed
+        return encoder.pack(frame) if self._transactional else encoder.encode(frame)
 
     def _write(
         self, records: Mapping[str, Records], reading: KafkaReading, outputs: Outputs
     ) -> None:
         for topic, each in records.items():
-            if isinstance(each, Packed):
-                self._produce_packed(topic, each)
-            else:
-                self._produce(topic, each)
+            self._produce(topic, each)
         self._burial.bury([*reading.bad, *reading.originals(outputs.rejected)])
 
-    def _produce(self, topic: str, records: list[Record]) -> None:
+    def _produce(self, topic: str, records: Records) -> None:
         """Queue every record; what a full queue leaves out is queued again when there is room."""
         while records:
             empty = not len(self._producer)
-            queued = self._producer.produce_batch(topic, records, on_delivery=self._delivered)
-            self._producer.poll(0)
-            left = [_again(each) for each in records if "_error" in each]
-            if queued + len(left) != len(records):
-                raise LogError(
-                    f"{len(records) - queued - len(left)} records were neither queued nor refused",
-                    where=topic,
-                    todo="this is a fault of the Kafka client: report it with its version",
-                )
-            records = left
-            if not queued:
-                wait_for_room(self._producer, topic, empty=empty)
-
-    def _produce_packed(self, topic: str, records: Packed) -> None:
-        while records:
-            empty = not len(self._producer)
-            left = produce(self._producer, topic, records)
+            left = self._queue(topic, records)
             self._producer.poll(0)
             if len(left) == len(records):
                 wait_for_room(self._producer, topic, empty=empty)
             records = left
+
+    def _queue(self, topic: str, records: Records) -> Records:
+        """Queue records; gives back those that find no room."""
+        if isinstance(records, Packed):
+            return produce(self._producer, topic, records)
+        queued = self._producer.produce_batch(topic, records, on_delivery=self._delivered)
+        left = [_again(each) for each in records if "_error" in each]
+        if queued + len(left) != len(records):
+            raise LogError(
+                f"{len(records) - queued - len(left)} records were neither queued nor refused",
+                where=topic,
+                todo="this is a fault of the Kafka client: report it with its version",
+            )
+        return left
 
     def _delivered(self, error: ck.KafkaError | None, message: ck.Message) -> None:
         if error is not None and error.code() not in PURGED:

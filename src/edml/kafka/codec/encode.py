@@ -7,6 +7,7 @@ fastavro. The bytes are the same.
 
 import io
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from itertools import repeat
 from typing import Any, Final
 
@@ -53,28 +54,27 @@ class Encoder:
         Raises:
             SchemaError: a column is missing, or holds what its field cannot.
         """
-        block = self.block(frame)
-        if block is not None:
-            return cut(block)
-        columns = self._fit.columns(frame)
-        if not self._flat or not frame.height:
-            return self._one_by_one(columns)
-        return self._joined(columns)
+        written = self.write(frame)
+        return cut(written) if isinstance(written, Block) else written
 
-    def block(self, frame: pl.DataFrame) -> Block | None:
-        """Give back all values as one block; None if they are few, or not to be had side by side.
+    def write(self, frame: pl.DataFrame) -> Block | list[bytes]:
+        """Give back all values side by side; one by one where they are few, or not all alike.
 
         Raises:
             SchemaError: a column is missing, or holds what its field cannot.
         """
-        if not self._flat or frame.height <= self._few:
-            return None
-        fields = zip(self._fit.columns(frame), self._layout.fields, strict=True)
-        try:
-            written = [piece for column, field in fields for piece in pieces(column, field.type)]
-        except LongTextError:
-            return None
-        return join([same(self._header), *written], frame.height)
+        columns = self._fit.columns(frame)
+        if not self._flat or not frame.height:
+            return self._one_by_one(columns)
+        if frame.height > self._few:
+            with suppress(LongTextError):
+                return self._side_by_side(columns, frame.height)
+        return self._joined(columns)
+
+    def _side_by_side(self, columns: Sequence[pl.Series], rows: int) -> Block:
+        fields = zip(columns, self._layout.fields, strict=True)
+        written = [piece for column, field in fields for piece in pieces(column, field.type)]
+        return join([same(self._header), *written], rows)
 
     def _joined(self, columns: Sequence[pl.Series]) -> list[bytes]:
         written: list[Part] = [repeat(self._header)]
