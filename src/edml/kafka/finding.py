@@ -14,7 +14,7 @@ import polars as pl
 
 from edml.events import TopicPartition
 from edml.kafka.codec.layout import RecordSchema
-from edml.kafka.message import Message, Records
+from edml.kafka.message import Consumed, Message
 from edml.kafka.partition import partitions
 from edml.kafka.registry import Registry
 from edml.kafka.serdes import FrameDecoder
@@ -79,4 +79,4 @@ class Finder:
 
 def _frame(decoder: FrameDecoder, records: Sequence[ck.Message]) -> pl.DataFrame:
     """Records as a frame; what cannot be decoded is left out."""
-    return decoded(decoder, Records.of(cast("Sequence[Message]", records)))[0]
+    return decoded(decoder, Consumed.of(cast("Sequence[Message]", records)))[0]

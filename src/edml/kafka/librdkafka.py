@@ -1,103 +1,93 @@
 """librdkafka itself, where confluent-kafka asks too much of Python for each record.
 
-`produce_batch` of confluent-kafka wants a dictionary a record, and each record that is delivered
-takes the interpreter's lock once more, whether anybody asked to be told or not. librdkafka's own
-``rd_kafka_produce_batch`` takes places in memory, of which NumPy fills in thousands at once, and
-needs no lock. It is the same library, which confluent-kafka has loaded, and the same producer.
-
-Who queues records in this way is not told how the delivery of each one ended. In a transaction,
-nobody has to be: it cannot be committed without all of them, and its commit fails with the error
-of the record that was refused.
+confluent-kafka makes an object of each record that it reads, wants a dictionary for each one that
+it writes, and takes the interpreter's lock once more for each one that is delivered. librdkafka's
+own functions take and give places in memory, of which NumPy makes columns, thousands at once, and
+need no lock. It is the same library, which confluent-kafka has loaded, and the same clients: what
+else they do (groups, transactions, callbacks) stays with confluent-kafka.
 
 https://docs.confluent.io/platform/current/clients/librdkafka/html/rdkafka_8h.html
 """
 
 import ctypes
-from typing import Final, NamedTuple
+from collections.abc import Callable
+from typing import Any, Final
 
-import confluent_kafka as ck
 import numpy as np
 from confluent_kafka import cimpl
-from numpy.typing import NDArray
 
-from edml.kafka.codec.blocks import Block
-
-_Pointer = ctypes.c_void_p
+Pointer = ctypes.c_void_p
+_Int = ctypes.c_int
+_Partition = ctypes.c_int32
+_Size = ctypes.c_size_t
+_Text = ctypes.c_char_p
 
 
 class _Message(ctypes.Structure):
     """``rd_kafka_message_t``, a part of librdkafka's stable interface."""
 
     _fields_ = (
-        ("err", ctypes.c_int),
-        ("rkt", _Pointer),
-        ("partition", ctypes.c_int32),
-        ("payload", _Pointer),
-        ("len", ctypes.c_size_t),
-        ("key", _Pointer),
-        ("key_len", ctypes.c_size_t),
+        ("err", _Int),
+        ("rkt", Pointer),
+        ("partition", _Partition),
+        ("payload", Pointer),
+        ("len", _Size),
+        ("key", Pointer),
+        ("key_len", _Size),
         ("offset", ctypes.c_int64),
-        ("_private", _Pointer),
+        ("_private", Pointer),
     )
 
 
-_MESSAGE: Final = np.dtype(_Message)
-_ANY_PARTITION: Final = -1
+MESSAGE: Final = np.dtype(_Message)
+"""A message as NumPy sees it."""
+
+ANY_PARTITION: Final = -1
 """``RD_KAFKA_PARTITION_UA``: the producer's partitioner chooses."""
 
-_COPY: Final = 0x2
+COPY: Final = 0x2
 """``RD_KAFKA_MSG_F_COPY``: the bytes are ours again when the call returns."""
 
-_library: Final = ctypes.CDLL(cimpl.__file__)
+_unlocked: Final = ctypes.CDLL(cimpl.__file__)
+"""The interpreter's lock is given away during a call: for what takes long, or waits."""
 
-_topic_new: Final = _library.rd_kafka_topic_new
-_topic_new.argtypes, _topic_new.restype = (_Pointer, ctypes.c_char_p, _Pointer), _Pointer
-
-_topic_destroy: Final = _library.rd_kafka_topic_destroy
-_topic_destroy.argtypes, _topic_destroy.restype = (_Pointer,), None
-
-_produce_batch: Final = _library.rd_kafka_produce_batch
-_produce_batch.argtypes = (_Pointer, ctypes.c_int32, ctypes.c_int, _Pointer, ctypes.c_int)
-_produce_batch.restype = ctypes.c_int
+_locked: Final = ctypes.PyDLL(cimpl.__file__)
+"""It is kept: for what takes less time than the lock does."""
 
 
-class Packed(NamedTuple):
-    """Records side by side: row by row, the bytes of their keys and of their values."""
-
-    keys: Block
-    values: Block
-
-    def __len__(self) -> int:
-        return len(self.values.content)
-
-    def rows(self, places: NDArray[np.intp]) -> "Packed":
-        """Only the records at these places."""
-        return Packed(self.keys.rows(places), self.values.rows(places))
+def _function(library: ctypes.CDLL, name: str, result: Any, *arguments: Any) -> Callable[..., Any]:
+    function = library[f"rd_kafka_{name}"]
+    function.restype, function.argtypes = result, arguments
+    return function
 
 
-def produce(producer: ck.Producer, topic: str, records: Packed) -> Packed:
-    """Queue records; gives back those that find no room in the producer's queue.
+topic_new: Final = _function(_unlocked, "topic_new", Pointer, Pointer, _Text, Pointer)
+topic_destroy: Final = _function(_unlocked, "topic_destroy", None, Pointer)
+topic_name: Final = _function(_locked, "topic_name", _Text, Pointer)
+produce_batch: Final = _function(
+    _unlocked, "produce_batch", _Int, Pointer, _Partition, _Int, Pointer, _Int
+)
+queue_new: Final = _function(_unlocked, "queue_new", Pointer, Pointer)
+queue_destroy: Final = _function(_unlocked, "queue_destroy", None, Pointer)
+queue_get_partition: Final = _function(
+    _unlocked, "queue_get_partition", Pointer, Pointer, _Text, _Partition
+)
+queue_forward: Final = _function(_locked, "queue_forward", None, Pointer, Pointer)
+consume_batch_queue: Final = _function(
+    _unlocked, "consume_batch_queue", ctypes.c_ssize_t, Pointer, _Int, Pointer, _Size
+)
+message_destroy: Final = _function(_locked, "message_destroy", None, _Size)
+message_timestamp: Final = _function(_locked, "message_timestamp", ctypes.c_int64, _Size, Pointer)
+message_errstr: Final = _function(_locked, "message_errstr", _Text, _Size)
+message_headers: Final = _function(_locked, "message_headers", _Int, _Size, Pointer)
+header_get_all: Final = _function(
+    _locked, "header_get_all", _Int, Pointer, _Size, Pointer, Pointer, Pointer
+)
 
-    Raises `ck.KafkaException` when one can never be queued.
-    """
-    messages = np.zeros(len(records), _MESSAGE)
-    messages["key"], messages["key_len"] = records.keys.addresses(), records.keys.sizes
-    messages["payload"], messages["len"] = records.values.addresses(), records.values.sizes
-    opened = _topic_new(_handle(producer), topic.encode(), None)
-    try:
-        _produce_batch(opened, _ANY_PARTITION, _COPY, messages.ctypes.data, len(messages))
-    finally:
-        _topic_destroy(opened)
-    left = np.flatnonzero(messages["err"])
-    for code in np.unique(messages["err"][left]).tolist():
-        if code != ck.KafkaError._QUEUE_FULL:
-            raise ck.KafkaException(ck.KafkaError(code))
-    return records.rows(left)
 
-
-def _handle(producer: ck.Producer) -> int | None:
-    """The ``rd_kafka_t *`` of a producer: it stands first in its struct, behind Python's own head.
+def handle(client: Any) -> int | None:
+    """The ``rd_kafka_t *`` of a client: it stands first in its struct, behind Python's own head.
 
     `Handle` in ``confluent_kafka.h``.
     """
-    return _Pointer.from_address(id(producer) + object.__basicsize__).value
+    return Pointer.from_address(id(client) + object.__basicsize__).value

@@ -5,12 +5,13 @@ has that was consumed. What a batch tells about its messages is taken column by 
 ``map`` over the methods of the C type: no line of Python runs for a record.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import compress, repeat
 from operator import is_, itemgetter
-from typing import Any, Final, Protocol, cast
+from typing import Any, Final, Generic, Protocol, Self, TypeVar, cast
 
 import confluent_kafka as ck
 import numpy as np
@@ -98,44 +99,33 @@ _milliseconds: Final = itemgetter(1)
 
 
 @dataclass(frozen=True)
-class Records:
+class Records(ABC):
     """The records of one topic, in the order in which they were read.
 
-    ``partitions`` and ``offsets`` say where each message lies, row by row.
+    ``partitions`` and ``offsets`` say where each record lies, row by row.
     """
 
-    messages: Sequence[Message]
     partitions: NDArray[np.int32]
     offsets: NDArray[np.int64]
 
-    @classmethod
-    def of(cls, messages: Sequence[Message]) -> "Records":
-        """The messages with their places."""
-        count = len(messages)
-        return cls(
-            messages,
-            np.fromiter(map(_partition, messages), np.int32, count),
-            np.fromiter(map(_offset, messages), np.int64, count),
-        )
-
     def __len__(self) -> int:
-        return len(self.messages)
+        return len(self.offsets)
 
-    def values(self) -> list[bytes | None]:
+    @abstractmethod
+    def message(self, row: int) -> Message:
+        """One record with all that it is."""
+
+    @abstractmethod
+    def values(self) -> Sequence[bytes | None]:
         """The values, row by row."""
-        return list(map(_value, self.messages))
 
+    @abstractmethod
     def timestamps_ms(self) -> NDArray[np.int64]:
         """The timestamps, in milliseconds since 1970."""
-        told = map(_milliseconds, map(_timestamp, self.messages))
-        return np.fromiter(told, np.int64, len(self.messages))
 
-    def where(self, kept: NDArray[np.bool_]) -> "Records":
+    @abstractmethod
+    def where(self, kept: NDArray[np.bool_]) -> Self:
         """Only the rows that are to be kept."""
-        if kept.all():
-            return self
-        messages = list(compress(self.messages, kept.tolist()))
-        return Records(messages, self.partitions[kept], self.offsets[kept])
 
     def ends(self) -> dict[int, int]:
         """By partition, the offset that follows the last record."""
@@ -146,21 +136,51 @@ class Records:
 
 
 @dataclass(frozen=True)
-class Taken:
-    """What a consumer gave at once: records by topic, and what it has to say beside them."""
+class Consumed(Records):
+    """Records of which each is an object of confluent-kafka's."""
 
-    records: Mapping[str, Records]
-    news: Sequence[Message]
+    messages: Sequence[Message]
 
     @classmethod
-    def of(cls, messages: Sequence[Message]) -> "Taken":
-        """Messages, sorted."""
-        errors = list(map(_error, messages))
-        if all(map(is_, errors, repeat(None))):
-            return cls(_by_topic(messages), ())
-        is_news = [error is not None for error in errors]
-        records = [message for message, news in zip(messages, is_news, strict=True) if not news]
-        return cls(_by_topic(records), list(compress(messages, is_news)))
+    def of(cls, messages: Sequence[Message]) -> "Consumed":
+        """The messages with their places."""
+        count = len(messages)
+        return cls(
+            np.fromiter(map(_partition, messages), np.int32, count),
+            np.fromiter(map(_offset, messages), np.int64, count),
+            messages,
+        )
+
+    def message(self, row: int) -> Message:
+        """One record."""
+        return self.messages[row]
+
+    def values(self) -> Sequence[bytes | None]:
+        """The values, row by row."""
+        return list(map(_value, self.messages))
+
+    def timestamps_ms(self) -> NDArray[np.int64]:
+        """The timestamps, in milliseconds since 1970."""
+        told = map(_milliseconds, map(_timestamp, self.messages))
+        return np.fromiter(told, np.int64, len(self.messages))
+
+    def where(self, kept: NDArray[np.bool_]) -> "Consumed":
+        """Only the rows that are to be kept."""
+        if kept.all():
+            return self
+        messages = list(compress(self.messages, kept.tolist()))
+        return Consumed(self.partitions[kept], self.offsets[kept], messages)
+
+
+AnyRecords_co = TypeVar("AnyRecords_co", bound=Records, covariant=True)
+
+
+@dataclass(frozen=True)
+class Taken(Generic[AnyRecords_co]):
+    """What a consumer gave at once: records by topic, and what it has to say beside them."""
+
+    records: Mapping[str, AnyRecords_co]
+    news: Sequence[Message]
 
     def positions(self) -> dict[TopicPartition, int]:
         """By partition, the offset that follows the last record."""
@@ -171,12 +191,22 @@ class Taken:
         }
 
 
-def _by_topic(messages: Sequence[Message]) -> dict[str, Records]:
+def taken(messages: Sequence[Message]) -> Taken[Consumed]:
+    """Messages, sorted."""
+    errors = list(map(_error, messages))
+    if all(map(is_, errors, repeat(None))):
+        return Taken(_by_topic(messages), ())
+    is_news = [error is not None for error in errors]
+    records = [message for message, news in zip(messages, is_news, strict=True) if not news]
+    return Taken(_by_topic(records), list(compress(messages, is_news)))
+
+
+def _by_topic(messages: Sequence[Message]) -> dict[str, Consumed]:
     topics = list(map(_topic, messages))
     names = dict.fromkeys(topics)
     if len(names) <= 1:
-        return {name: Records.of(messages) for name in names}
-    return {name: Records.of(list(compress(messages, map(name.__eq__, topics)))) for name in names}
+        return {name: Consumed.of(messages) for name in names}
+    return {name: Consumed.of(list(compress(messages, map(name.__eq__, topics)))) for name in names}
 
 
 def where(message: Message) -> str:

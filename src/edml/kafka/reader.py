@@ -14,7 +14,7 @@ from typing import Any, Final, cast
 import confluent_kafka as ck
 
 from edml.errors import LogError, TopicError
-from edml.kafka.message import PROMPT, Taken, consume, read_from_beginning
+from edml.kafka.message import PROMPT, consume, read_from_beginning, taken
 from edml.kafka.source import WHEN_AWAY
 from edml.kafka.spans import QUIET
 
@@ -67,16 +67,16 @@ class Reader:
         Raises `TopicError` when the topic is gone, and `LogError` when it cannot be read. Brokers
         that are away are waited for.
         """
-        taken = Taken.of(consume(self._consumer, AT_ONCE, wait_s))
+        given = taken(consume(self._consumer, AT_ONCE, wait_s))
         ended = set()
-        for message in taken.news:
+        for message in given.news:
             error = cast("ck.KafkaError", message.error())
             if error.code() == ck.KafkaError._PARTITION_EOF:
                 ended.add(message.partition())
             else:
                 self._said(error)
         values: dict[int, list[bytes | None]] = defaultdict(list)
-        for records in taken.records.values():
+        for records in given.records.values():
             for partition, value in zip(records.partitions.tolist(), records.values(), strict=True):
                 values[partition].append(value)
         return Read(values, frozenset(ended))

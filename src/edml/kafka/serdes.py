@@ -11,7 +11,7 @@ from edml.kafka.codec.decode import Decoded, Decoder
 from edml.kafka.codec.encode import Encoder
 from edml.kafka.codec.layout import RecordSchema
 from edml.kafka.codec.pieces import LongTextError, texts
-from edml.kafka.librdkafka import Packed
+from edml.kafka.packed import Packed
 from edml.kafka.registry import Registry
 
 Record = dict[str, Any]

@@ -30,7 +30,7 @@ import polars as pl
 from edml.errors import LogError
 from edml.events import Outputs, TopicPartition
 from edml.kafka.burial import Burial, DeadLetters, flush, wait_for_room
-from edml.kafka.librdkafka import Packed, produce
+from edml.kafka.packed import Packed, produce
 from edml.kafka.serdes import Record
 from edml.kafka.source import WHEN_AWAY, KafkaReading, as_offsets
 from edml.runtime.log import AbortedError, Committed, FencedError, RefusedError, StuckError

@@ -19,7 +19,8 @@ import polars as pl
 from edml.errors import LogError, RegistryUnavailableError, TopicError
 from edml.events import OFFSET, PARTITION, TIMESTAMP, Batch, Rejected, TopicPartition
 from edml.kafka.codec.decode import Bad, Decoded
-from edml.kafka.message import PROMPT, Message, Records, Taken, consume, where
+from edml.kafka.fetched import Inlet
+from edml.kafka.message import PROMPT, Message, Records, Taken, consume, taken, where
 from edml.runtime.log import Assignment, Committed, FencedError, ReassignedError
 
 logger = logging.getLogger(__name__)
@@ -38,8 +39,9 @@ By default, librdkafka forgets the brokers that it knows when none is there, and
 """
 
 LEAVE_S = 0.5
-PLACE_WAIT_S = 0.02
-"""Outside of the group, no record ends a wait: our place would be noticed only when it is over."""
+NEWS_AT_ONCE = 1_000
+NEWS_EVERY_S = 0.02
+"""What the group has to say ends no wait for records, so it is asked for so often meanwhile."""
 
 AGAIN_AT_ONCE = 16_384
 AGAIN_WAIT_S = 0.2
@@ -98,10 +100,10 @@ class KafkaReading:
         for each in rejected:
             records = self.records[each.topic]
             places = zip(records.partitions.tolist(), records.offsets.tolist(), strict=True)
-            found = dict(zip(places, records.messages, strict=True))
+            found = {place: row for row, place in enumerate(places)}
             rows = each.frame.select(PARTITION, OFFSET, "cause").iter_rows()
             for partition, offset, cause in rows:
-                yield BadRecord(found[partition, offset], cause)
+                yield BadRecord(records.message(found[partition, offset]), cause)
 
 
 class Source:
@@ -144,6 +146,7 @@ class Source:
                 "socket.nagle.disable": True,
             }
         )
+        self._inlet = Inlet(self._consumer)
         self._consumer.subscribe(
             list(decoders),
             on_assign=self._on_assign,
@@ -153,14 +156,14 @@ class Source:
 
     def read(self, *, at_most: int, wait_s: float) -> KafkaReading | Assignment | None:
         """What is there now; None while the group is between two assignments."""
-        messages = consume(self._consumer, at_most, wait_s if self._member else PLACE_WAIT_S)
+        given = self._take(at_most, wait_s)
         if self._assigned is not None:
             return self._assignment(self._assigned)
         if not self._member:
-            self._outside(messages)
+            self._outside(given.news)
             return None
         try:
-            reading = self._reading(Taken.of(messages))
+            reading = self._reading(given)
         except RegistryUnavailableError as error:
             logger.warning("Waiting for the schema registry; nothing is lost. %s", error)
             self.resume(self._positions)
@@ -174,15 +177,14 @@ class Source:
         left = {each: end for each, (first, end) in spans.items() if first < end}
         self.resume({each: spans[each][0] for each in left})
         while left:
-            messages = consume(self._consumer, AGAIN_AT_ONCE, AGAIN_WAIT_S)
+            given = self._take(AGAIN_AT_ONCE, AGAIN_WAIT_S)
             if self._assigned is not None or not self._member:
                 raise ReassignedError
-            taken = Taken.of(messages)
-            reading = self._reading(_before(taken, spans))
+            reading = self._reading(_before(given, spans))
             if not reading.empty:
                 yield reading.batch
-            ended = {_place(news) for news in taken.news if _is_end(news)}
-            ended |= {each for each, end in taken.positions().items() if end >= left.get(each, end)}
+            ended = {_place(news) for news in given.news if _is_end(news)}
+            ended |= {each for each, end in given.positions().items() if end >= left.get(each, end)}
             left = {each: end for each, end in left.items() if each not in ended}
 
     def resume(self, positions: Mapping[TopicPartition, int]) -> None:
@@ -195,6 +197,7 @@ class Source:
                 for each, offset in positions.items()
             ]
         )
+        self._inlet.lead(positions)
 
     def commit(self, places: Mapping[TopicPartition, Committed]) -> None:
         """Commit without a transaction, and wait for it."""
@@ -212,23 +215,46 @@ class Source:
         except ck.KafkaException as error:
             if not _is_fatal(error.args[0]):  # who was fenced has no place to leave
                 raise
+        self._inlet.close()
         self._consumer.close()
 
-    def _reading(self, taken: Taken) -> KafkaReading:
-        for message in taken.news:
+    def _take(self, at_most: int, wait_s: float) -> Taken[Records]:
+        """What is there now; waits for the first record or piece of news, and for no other.
+
+        The consumer itself gives records, too, of partitions that it has begun anew with:
+        their topic was deleted, and has come back.
+        """
+        until = time.monotonic() + wait_s
+        while True:
+            messages = consume(self._consumer, NEWS_AT_ONCE, self._news_wait_s(wait_s))
+            left_s = until - time.monotonic()
+            if messages or not self._member or self._assigned is not None:
+                return taken(messages)
+            given = self._inlet.take(at_most, min(max(left_s, 0), NEWS_EVERY_S))
+            if given.records or given.news or left_s <= NEWS_EVERY_S:
+                return given
+
+    def _news_wait_s(self, wait_s: float) -> float:
+        """How long the consumer may be waited for: not at all where records may be here instead."""
+        if not self._member:
+            return NEWS_EVERY_S
+        return wait_s if self._assigned is not None else 0
+
+    def _reading(self, given: Taken[Records]) -> KafkaReading:
+        for message in given.news:
             self._event(message)
-        positions = taken.positions()
-        self._caught_up -= positions.keys() - {_place(m) for m in taken.news if _is_end(m)}
+        positions = given.positions()
+        self._caught_up -= positions.keys() - {_place(m) for m in given.news if _is_end(m)}
         frames: dict[str, pl.DataFrame] = {}
         bad: list[BadRecord] = []
-        for topic, records in taken.records.items():
+        for topic, records in given.records.items():
             frames[topic], faults = decoded(self._decoders[topic], records)
-            bad += [BadRecord(records.messages[each.row], each.cause) for each in faults]
+            bad += [BadRecord(records.message(each.row), each.cause) for each in faults]
         return KafkaReading(
             Batch(frames, positions, frozenset(self._caught_up)),
             tuple(bad),
             self._consumer.consumer_group_metadata(),
-            taken.records,
+            given.records,
         )
 
     def _event(self, message: Message) -> None:
@@ -387,14 +413,16 @@ def _is_end(message: Message) -> bool:
     return error is not None and error.code() == ck.KafkaError._PARTITION_EOF
 
 
-def _before(taken: Taken, spans: Mapping[TopicPartition, tuple[int, int]]) -> Taken:
+def _before(
+    given: Taken[Records], spans: Mapping[TopicPartition, tuple[int, int]]
+) -> Taken[Records]:
     """What lies before the ends of the spans."""
     within = {}
-    for topic, records in taken.records.items():
+    for topic, records in given.records.items():
         kept = np.zeros(len(records), np.bool_)
         for partition in np.unique(records.partitions).tolist():
             _, end = spans[TopicPartition(topic, partition)]
             kept |= (records.partitions == partition) & (records.offsets < end)
         if kept.any():
             within[topic] = records.where(kept)
-    return Taken(within, taken.news)
+    return Taken(within, given.news)

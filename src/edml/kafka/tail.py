@@ -16,7 +16,7 @@ import polars as pl
 from edml.errors import LogError, TopicError
 from edml.events import OFFSET, PARTITION, TIMESTAMP, TopicPartition
 from edml.kafka.codec.layout import RecordSchema
-from edml.kafka.message import PROMPT, Message, Records, Taken
+from edml.kafka.message import PROMPT, Consumed, Message, taken
 from edml.kafka.registry import Registry, subject
 from edml.kafka.serdes import FrameDecoder
 from edml.kafka.spans import QUIET, Client, Offsets, Span, span
@@ -150,7 +150,7 @@ def between(
         yield cast("Sequence[ck.Message]", found.messages)
 
 
-def records_between(client: Client, topic: str, first: Offsets, end: Offsets) -> Iterator[Records]:
+def records_between(client: Client, topic: str, first: Offsets, end: Offsets) -> Iterator[Consumed]:
     """The same with their places, column by column."""
     left = {number for number, stop in end.items() if first[number] < stop}
     if not left:
@@ -174,11 +174,11 @@ def records_between(client: Client, topic: str, first: Offsets, end: Offsets) ->
         consumer.assign([ck.TopicPartition(topic, number, first[number]) for number in left])
         heard_at = time.monotonic()
         while left:
-            taken = Taken.of(cast("Sequence[Message]", consumer.consume(AT_ONCE, WAIT_S)))
-            for news in taken.news:
+            given = taken(cast("Sequence[Message]", consumer.consume(AT_ONCE, WAIT_S)))
+            for news in given.news:
                 if _is_end(news):
                     left.discard(news.partition())
-            for found in taken.records.values():
+            for found in given.records.values():
                 yield found.where(found.offsets < ends[found.partitions])
                 left -= {number for number, stop in found.ends().items() if stop >= ends[number]}
                 heard_at = time.monotonic()

@@ -18,12 +18,10 @@ from numpy.typing import NDArray
 from edml.kafka.codec import varints, wire
 from edml.kafka.codec.dtypes import bounds, column_type, unit, utf8
 from edml.kafka.codec.layout import Enum, Field, Fixed, Node, Nullable, Record, Scalar
+from edml.kafka.codec.values import Values
 from edml.kafka.codec.varints import Longs
 
 _Number = TypeVar("_Number", bound=np.generic)
-
-_PADDING: Final = bytes(24)
-"""Behind the last record, so that whole words can be read at any place of it."""
 
 _INLINE: Final = 12
 """Strings up to this length stand inside of their Arrow view."""
@@ -39,12 +37,10 @@ class Buffer:
     """The bytes of a batch, readable as numbers at any place. A null takes none."""
 
     def __init__(self, values: Sequence[bytes | None]) -> None:
-        array = pl.Series(values, dtype=pl.Binary).to_arrow(compat_level=pl.CompatLevel.oldest())
-        _, offsets, content = array.buffers()
-        limits = np.frombuffer(offsets, np.int64)[: len(values) + 1]
-        self.starts: Final = limits[:-1]
-        self.ends: Final = limits[1:]
-        self.bytes: Final = b"".join((content or b"", _PADDING))
+        together = Values.of(values)
+        self.starts: Final = together.starts
+        self.ends: Final = together.ends
+        self.bytes: Final = together.content
         self.u1: Final = self.overlapping(np.dtype(np.uint8))
         self.u8: Final = self.overlapping(np.dtype("<u8"))
 

@@ -10,7 +10,7 @@ from edml.kafka.codec.blocks import Block
 from edml.kafka.codec.encode import Encoder
 from edml.kafka.codec.layout import RecordSchema
 from edml.kafka.codec.pieces import texts
-from edml.kafka.librdkafka import Packed, produce
+from edml.kafka.packed import Packed, produce
 
 SCHEMA: RecordSchema = {
     "type": "record",
