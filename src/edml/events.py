@@ -27,7 +27,10 @@ OFFSET: Final = "_offset"
 
 
 TIMESTAMP: Final = "_timestamp"
-"""Column of every frame read from the log: the record's timestamp (Datetime in µs, UTC)."""
+"""Column of frames read from the log: the record's timestamp (Datetime in µs, UTC).
+
+Serving does without it.
+"""
 
 
 class TopicPartition(NamedTuple):

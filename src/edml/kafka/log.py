@@ -18,7 +18,8 @@ SESSION_TIMEOUT_MS = 10_000
 class KafkaLog:
     """Reads and writes as one instance of one group.
 
-    ``client`` holds librdkafka properties; ``instance`` is who this process is.
+    ``client`` holds librdkafka properties; ``instance`` is who this process is. Who does without
+    ``timestamps`` gets frames without `TIMESTAMP`, sooner.
     """
 
     def __init__(  # noqa: PLR0913  each has its name where it is called
@@ -31,6 +32,7 @@ class KafkaLog:
         outputs: Mapping[str, Encodes],
         dead_letters: DeadLetters,
         guarantee: Guarantee = "exactly_once",
+        timestamps: bool = True,
     ) -> None:
         self._sink = Sink(
             client,
@@ -51,6 +53,7 @@ class KafkaLog:
             inputs,
             first=FirstStart(client, group, inputs=inputs, outputs=outputs),
             before_revoke=self._sink.finish,
+            timestamps=timestamps,
         )
 
     def read(self, *, at_most: int, wait_s: float) -> KafkaReading | Assignment | None:

@@ -111,7 +111,8 @@ class Source:
 
     ``before_revoke`` is called when partitions are about to be taken away: what is being committed
     must be finished when it returns. ``first`` gives the offsets at which partitions begin of
-    which nobody has committed any.
+    which nobody has committed any. Frames have the column `TIMESTAMP` if ``timestamps`` says so:
+    librdkafka tells them one by one.
     """
 
     def __init__(
@@ -121,8 +122,10 @@ class Source:
         *,
         first: Callable[[Collection[TopicPartition]], Mapping[TopicPartition, int]],
         before_revoke: Callable[[], None],
+        timestamps: bool,
     ) -> None:
         self._decoders = decoders
+        self._timestamps = timestamps
         self._group = config["group.id"]
         self._first = first
         self._before_revoke = before_revoke
@@ -248,7 +251,9 @@ class Source:
         frames: dict[str, pl.DataFrame] = {}
         bad: list[BadRecord] = []
         for topic, records in given.records.items():
-            frames[topic], faults = decoded(self._decoders[topic], records)
+            frames[topic], faults = decoded(
+                self._decoders[topic], records, timestamps=self._timestamps
+            )
             bad += [BadRecord(records.message(each.row), each.cause) for each in faults]
         return KafkaReading(
             Batch(frames, positions, frozenset(self._caught_up)),
@@ -386,16 +391,19 @@ def _from_metadata(offset: int, metadata: str | None) -> Committed:
     return Committed(offset, offset - told.get("back", 0), told.get("note", {}))
 
 
-def decoded(decoder: Decodes, records: Records) -> tuple[pl.DataFrame, Sequence[Bad]]:
+def decoded(
+    decoder: Decodes, records: Records, *, timestamps: bool = True
+) -> tuple[pl.DataFrame, Sequence[Bad]]:
     """The frame of one topic's records, with their places, and those that cannot be decoded."""
     found = decoder.decode(records.values())
     rows = found.rows if found.bad else slice(None)
-    stamps = records.timestamps_ms()[rows] * 1000
     places = [
         pl.Series(PARTITION, records.partitions[rows]),
         pl.Series(OFFSET, records.offsets[rows]),
-        pl.Series(TIMESTAMP, stamps).cast(pl.Datetime("us", "UTC")),
     ]
+    if timestamps:
+        stamps = pl.Series(TIMESTAMP, records.timestamps_ms()[rows] * 1000)
+        places.append(stamps.cast(pl.Datetime("us", "UTC")))
     return found.frame.hstack(places), found.bad
 
 

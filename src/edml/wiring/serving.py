@@ -46,6 +46,7 @@ def serve(cluster: Cluster, stop: Event, running: Running) -> None:
             },
             dead_letters=DeadLetters(cluster.dead_letters, name),
             guarantee=running.guarantee,
+            timestamps=False,
         )
         if not _loaded(models, log, stop):
             return
