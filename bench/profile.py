@@ -23,6 +23,8 @@ from edml.errors import EdmlError
 
 STAGES: Final = {
     "edml.kafka.message": "take messages from librdkafka",
+    "edml.kafka.fetched": "take messages from librdkafka",
+    "edml.kafka.fetched._Loan": "give messages back to librdkafka",
     "edml.kafka.codec.decode": "decode the batch",
     "edml.kafka.source": "sort messages by partition; places and times as columns",
     "edml.models": "bind the model's inputs, and predict",
@@ -30,7 +32,8 @@ STAGES: Final = {
     "edml.serving": "prediction records",
     "edml.kafka.codec.encode": "encode the batch",
     "edml.kafka.serdes": "keys and values as records",
-    "edml.kafka.sink.Sink._produce": "hand records to librdkafka",
+    "edml.kafka.packed": "hand records to librdkafka",
+    "edml.kafka.sink.Sink._queue": "hand records to librdkafka",
     "edml.kafka.sink": "offsets, commit, delivery reports",
     "edml.runtime": "the loop",
 }

@@ -8,7 +8,7 @@ thread (0x10): MainThread;<module> (/x/edml/__main__.py);turn ({SRC}/runtime/run
 ({SRC}/kafka/message.py) 30
 thread (0x10): MainThread;turn ({SRC}/runtime/runner.py);decode ({SRC}/kafka/codec/decode.py);take \
 (/x/polars/frame.py) 10
-thread (17): commit_0;run (threading.py);Sink._produce ({SRC}/kafka/sink.py) 5
+thread (17): commit_0;run (threading.py);Sink._queue ({SRC}/kafka/sink.py) 5
 """
 CONSUME = "take messages from librdkafka"
 DECODE = "decode the batch"
