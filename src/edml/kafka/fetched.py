@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import repeat
-from typing import Any, Final
+from typing import Any, Final, cast
 from weakref import WeakSet
 
 import confluent_kafka as ck
@@ -33,57 +33,8 @@ than a page of memory: what lies between can be read."""
 _WORD: Final = 8
 _WORDS: Final = lib.MESSAGE.itemsize // _WORD
 
-_TIMESTAMP_KIND: Final = ctypes.c_int()
-"""For the kind of a timestamp, which librdkafka tells, too."""
-
 Places = NDArray[np.int64]
 """Addresses in memory."""
-
-
-@dataclass(frozen=True)
-class Copied:
-    """A record, or what there is to say about a partition, with all that it is."""
-
-    of_topic: str
-    of_partition: int
-    at_offset: int
-    told: ck.KafkaError | None
-    stamp_ms: int
-    bytes_of_key: bytes | None
-    bytes_of_value: bytes | None
-    named: list[tuple[str, bytes]] | None
-
-    def error(self) -> ck.KafkaError | None:
-        """What there is to say, if this is no record."""
-        return self.told
-
-    def topic(self) -> str:
-        """The topic's name."""
-        return self.of_topic
-
-    def partition(self) -> int:
-        """The partition's number."""
-        return self.of_partition
-
-    def offset(self) -> int:
-        """The place in the partition."""
-        return self.at_offset
-
-    def timestamp(self) -> tuple[int, int]:
-        """The kind of timestamp, of which nobody asks, and the timestamp."""
-        return ck.TIMESTAMP_CREATE_TIME, self.stamp_ms
-
-    def key(self) -> bytes | None:
-        """The key."""
-        return self.bytes_of_key
-
-    def value(self) -> bytes | None:
-        """The value."""
-        return self.bytes_of_value
-
-    def headers(self) -> list[tuple[str, bytes]] | None:
-        """The headers, in order."""
-        return self.named
 
 
 class _Words:
@@ -141,8 +92,7 @@ class Fetched(Records):
     def timestamps_ms(self) -> NDArray[np.int64]:
         """The timestamps, in milliseconds since 1970."""
         self.loan.check()
-        kind = ctypes.addressof(_TIMESTAMP_KIND)
-        told = map(lib.message_timestamp, self.messages.tolist(), repeat(kind))
+        told = map(lib.message_timestamp, self.messages.tolist(), repeat(None))
         return np.fromiter(told, np.int64, len(self))
 
     def where(self, kept: NDArray[np.bool_]) -> "Fetched":
@@ -278,22 +228,23 @@ def side_by_side(places: Places, sizes: Places) -> Values:
 
 
 def _copied(topic: str, at: int, told: NDArray[np.void]) -> Message:
+    """A message as an object of confluent-kafka's, which nothing but us will ever see."""
+    message: Any
     if told["err"]:
         error = ck.KafkaError(int(told["err"]), lib.message_errstr(at).decode(errors="replace"))
-        return Copied(
-            topic, int(told["partition"]), int(told["offset"]), error, -1, None, None, None
+        message = ck.Message(topic, int(told["partition"]), int(told["offset"]), error=error)
+    else:
+        stamp = lib.message_timestamp(at, ctypes.byref(kind := ctypes.c_int()))
+        message = ck.Message(
+            topic,
+            int(told["partition"]),
+            int(told["offset"]),
+            _bytes(told["key"], told["key_len"]),
+            _bytes(told["payload"], told["len"]),
+            _headers(at),
+            timestamp=(kind.value, stamp),
         )
-    kind = ctypes.addressof(_TIMESTAMP_KIND)
-    return Copied(
-        topic,
-        int(told["partition"]),
-        int(told["offset"]),
-        None,
-        lib.message_timestamp(at, kind),
-        _bytes(told["key"], told["key_len"]),
-        _bytes(told["payload"], told["len"]),
-        _headers(at),
-    )
+    return cast("Message", message)
 
 
 def _bytes(place: Any, size: Any) -> bytes | None:
@@ -315,5 +266,5 @@ def _headers(at: int) -> Any:
 
 
 def _name(topic: Any) -> str:
-    name: bytes = lib.topic_name(int(topic))
+    name: bytes = lib.topic_name(int(topic)) if topic else b""
     return name.decode()
