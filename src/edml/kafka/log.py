@@ -1,7 +1,7 @@
 """Kafka behind the runtime's port `edml.runtime.log.Log`: a source and a sink in one group."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from edml.events import Batch, Outputs, TopicPartition
 from edml.kafka.burial import DeadLetters
@@ -13,6 +13,16 @@ from edml.runtime.log import Assignment, Committed
 Guarantee = Literal["exactly_once", "at_least_once"]
 
 SESSION_TIMEOUT_MS = 10_000
+
+FETCHES: Final[Mapping[str, Any]] = {
+    "fetch.message.max.bytes": 2_097_152,
+    "queued.max.messages.kbytes": 16_384,
+}
+"""What is fetched of a partition at once, and how much is fetched ahead in all.
+
+A batch takes all that is there, up to its number of records. So this bounds what it may hold, which
+is several times as much when it is decoded, and twice that with another one being committed.
+"""
 
 
 class KafkaLog:
@@ -45,7 +55,7 @@ class KafkaLog:
             {
                 "session.timeout.ms": SESSION_TIMEOUT_MS,
                 "heartbeat.interval.ms": SESSION_TIMEOUT_MS // 4,
-                "fetch.message.max.bytes": 10_485_760,
+                **FETCHES,
                 **client,
                 "group.id": group,
                 "group.instance.id": instance,

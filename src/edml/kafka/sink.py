@@ -53,6 +53,14 @@ LINGER_MS: Final = 200
 """Records wait so long for each other, but not beyond the flush of their batch: larger requests
 cost the client and the broker less."""
 
+IN_TRANSACTIONS: Final[Mapping[str, Any]] = {"metadata.recovery.strategy": "none"}
+"""A transactional producer must not begin with ``bootstrap.servers`` again.
+
+librdkafka's cache of coordinators remembers a broker that it has forgotten elsewhere:
+``send_offsets_to_transaction`` then waits for ever for a connection that nobody opens. Without
+brokers, a commit does not end in time, and who is started again finds them.
+"""
+
 RETRY_BACKOFF_MS = 2
 """The first wait after a refused request; it doubles each time (``retry.backoff.max.ms``)."""
 
@@ -205,7 +213,7 @@ class Sink:
             **config,
             "enable.idempotence": True,
             "partitioner": "murmur2_random",
-            **({"transactional.id": instance} if instance is not None else {}),
+            **({**IN_TRANSACTIONS, "transactional.id": instance} if instance is not None else {}),
         }
         self._producer = ck.Producer(self._config)
         self._burial = Burial(self._producer, dead_letters, self._delivered)

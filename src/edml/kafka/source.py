@@ -29,13 +29,13 @@ TIMEOUT_S = 30.0
 SOCKET_TIMEOUT_MS = 10_000
 WHEN_AWAY: Final[Mapping[str, Any]] = {
     "reconnect.backoff.max.ms": 1_000,
-    "metadata.recovery.strategy": "none",
+    "metadata.recovery.rebootstrap.trigger.ms": 10_000,
 }
-"""How a client looks for brokers that are away: once a second, where they were.
+"""How a client looks for brokers that are away: once a second, where they were, and soon where
+``bootstrap.servers`` says.
 
-By default, librdkafka forgets the brokers that it knows when none is there, and begins with
-``bootstrap.servers`` again. But its cache of coordinators remembers the forgotten one:
-``send_offsets_to_transaction`` then waits for ever for a connection that nobody opens.
+It needs the second: a cluster that comes back may have no brokers to tell of for a moment, and
+librdkafka forgets those that it knew.
 """
 
 LEAVE_S = 0.5
