@@ -7,6 +7,7 @@ import confluent_kafka as ck
 
 from bench.programs.job import job, stopped
 from edml.cli.running import collect_garbage_seldom
+from edml.kafka.log import FETCHES
 from edml.kafka.sink import LINGER_MS
 
 
@@ -26,7 +27,7 @@ def main() -> None:
             "enable.auto.commit": False,
             "enable.auto.offset.store": False,
             "auto.offset.reset": "earliest",
-            "fetch.message.max.bytes": 10_485_760,
+            **FETCHES,
             "socket.nagle.disable": True,
         }
     )

@@ -17,8 +17,10 @@ SESSION_TIMEOUT_MS = 10_000
 FETCHES: Final[Mapping[str, Any]] = {
     "fetch.message.max.bytes": 2_097_152,
     "queued.max.messages.kbytes": 16_384,
+    "fetch.queue.backoff.ms": 10,
 }
-"""What is fetched of a partition at once, and how much is fetched ahead in all.
+"""What is fetched of a partition at once, how much is fetched ahead in all, and how soon it is seen
+that there is room for more (after a second by default, in which the loop would run dry).
 
 A batch takes all that is there, up to its number of records. So this bounds what it may hold, which
 is several times as much when it is decoded, and twice that with another one being committed.
