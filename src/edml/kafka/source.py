@@ -218,7 +218,8 @@ class Source:
         except ck.KafkaException as error:
             if not _is_fatal(error.args[0]):  # who was fenced has no place to leave
                 raise
-        self._inlet.close()
+        finally:
+            self._inlet.close()
         self._consumer.close()
 
     def _take(self, at_most: int, wait_s: float) -> Taken[Records]:
