@@ -3,7 +3,10 @@ from time import sleep
 
 import pytest
 
-from tests.faults.scene import Scene
+from tests.broker.city import eventually
+from tests.faults.report import Outcome
+from tests.faults.scene import PATIENCE_S, Scene
+from tests.trips import trips
 
 WITHIN_S = 1.5
 COMMANDS = ("serve", "score")
@@ -37,3 +40,33 @@ def test_killed_and_started_again(scene: Scene) -> None:
         {f"first record of {command}": each for command, each in recovered.items()},
     )
     assert verdict.clean, verdict
+
+
+@pytest.mark.timeout(1_800)
+def test_killed_at_least_once(scene: Scene) -> None:
+    """Without transactions, serving is killed at random moments: nothing is lost, some is repeated.
+
+    What is repeated has the same answer.
+    """
+    dice = Random(scene.plan.seed)  # noqa: S311  no secret
+    options = ("--guarantee", "at_least_once")
+    running = scene.start("serve", options=options)
+    scene.ready(running)
+    for _ in range(scene.plan.kills):
+        running.kill()
+        running = scene.start("serve", options=options)
+        if dice.random() < 2 / 3:
+            scene.ready(running)
+        sleep(dice.uniform(0, WITHIN_S))
+    events = scene.traffic.stop()
+    expected = set(trips(events)["uuid"].to_list())
+    eventually(lambda: set(scene.city.predictions()["uuid"].to_list()) == expected, PATIENCE_S)
+    running.stop()
+    predicted = scene.city.predictions()
+    counts = {"events": events, "lost": 0, "repeated": predicted.height - events}
+    scene.report.add(
+        "kill -9 at random moments, at least once",
+        Outcome({"faults": scene.plan.kills, **counts}, {}),
+    )
+    assert predicted.select("uuid", "prediction").unique().height == events
+    assert scene.city.dead_letters() == []

@@ -10,6 +10,7 @@ from edml.kafka.codec.blocks import Block
 from edml.kafka.codec.encode import Encoder
 from edml.kafka.codec.layout import RecordSchema
 from edml.kafka.codec.pieces import texts
+from edml.kafka.librdkafka import handle
 from edml.kafka.packed import Packed, produce
 
 SCHEMA: RecordSchema = {
@@ -69,7 +70,7 @@ def test_what_finds_no_room_is_given_back() -> None:
     frame = answers(KEYS["uuids"])
     values = Encoder(SCHEMA, 7).write(frame)
     assert isinstance(values, Block)
-    left = produce(producer, "answers", Packed(texts(frame["uuid"]), values))
+    left = produce(handle(producer), "answers", Packed(texts(frame["uuid"]), values))
     assert at(left.keys) == [each.encode() for each in frame["uuid"][5:]]
     assert at(left.values) == at(values)[5:]
     producer.purge()
@@ -83,6 +84,6 @@ def test_what_can_never_be_queued_is_an_error() -> None:
     values = Block(texts(pl.Series(["x" * 250] * COUNT)).content, 250)
     vast = Block(values.content.repeat(8).view("V2000"), 2_000)
     with pytest.raises(ck.KafkaException, match="too large"):
-        produce(producer, "answers", Packed(texts(frame["uuid"]), vast))
+        produce(handle(producer), "answers", Packed(texts(frame["uuid"]), vast))
     producer.purge()
     producer.flush(1)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from math import inf
-from typing import Final
+from typing import Final, Protocol
 
 import confluent_kafka as ck
 
@@ -41,6 +41,18 @@ BARE: Final = 0
 Place = tuple[str, int, int]
 OnDelivery = Callable[[ck.KafkaError | None, ck.Message], None]
 Headers = list[tuple[str, str | bytes | None]]
+
+
+class Flushes(Protocol):
+    """A producer, as far as its queue is concerned."""
+
+    def __len__(self) -> int:
+        """How many records are under way."""
+        ...
+
+    def flush(self, timeout: float, /) -> int:
+        """Wait for it, for so many seconds; gives back how many records are still under way."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -168,7 +180,7 @@ def _bytes(message: Message) -> int:
     return len(message.key() or b"") + len(message.value() or b"")
 
 
-def wait_for_room(producer: ck.Producer, topic: str, *, empty: bool) -> None:
+def wait_for_room(producer: Flushes, topic: str, *, empty: bool) -> None:
     """Return when a full queue may take more; raise if it is full of nothing: it was ``empty``.
 
     What is in it lingers no longer.
@@ -181,7 +193,7 @@ def wait_for_room(producer: ck.Producer, topic: str, *, empty: bool) -> None:
     producer.flush(POLL_S)
 
 
-def flush(producer: ck.Producer) -> None:
+def flush(producer: Flushes) -> None:
     """Return when nothing is queued."""
     while producer.flush(POLL_S):
         pass

@@ -23,7 +23,7 @@ _Size = ctypes.c_size_t
 _Text = ctypes.c_char_p
 
 
-class _Message(ctypes.Structure):
+class Struct(ctypes.Structure):
     """``rd_kafka_message_t``, a part of librdkafka's stable interface."""
 
     _fields_ = (
@@ -39,11 +39,17 @@ class _Message(ctypes.Structure):
     )
 
 
-MESSAGE: Final = np.dtype(_Message)
+MESSAGE: Final = np.dtype(Struct)
 """A message as NumPy sees it."""
 
 ANY_PARTITION: Final = -1
 """``RD_KAFKA_PARTITION_UA``: the producer's partitioner chooses."""
+
+PRODUCER: Final = 0
+"""``RD_KAFKA_PRODUCER``."""
+
+DELIVERIES: Final = 0x1
+"""``RD_KAFKA_EVENT_DR``: deliveries are told by events, many at once."""
 
 COPY: Final = 0x2
 """``RD_KAFKA_MSG_F_COPY``: the bytes are ours again when the call returns."""
@@ -83,6 +89,19 @@ message_headers: Final = _function(_locked, "message_headers", _Int, _Size, Poin
 header_get_all: Final = _function(
     _locked, "header_get_all", _Int, Pointer, _Size, Pointer, Pointer, Pointer
 )
+
+conf_new: Final = _function(_locked, "conf_new", Pointer)
+conf_set: Final = _function(_locked, "conf_set", _Int, Pointer, _Text, _Text, Pointer, _Size)
+conf_set_events: Final = _function(_locked, "conf_set_events", None, Pointer, _Int)
+conf_destroy: Final = _function(_locked, "conf_destroy", None, Pointer)
+new: Final = _function(_unlocked, "new", Pointer, _Int, Pointer, Pointer, _Size)
+destroy: Final = _function(_unlocked, "destroy", None, Pointer)
+flush: Final = _function(_unlocked, "flush", _Int, Pointer, _Int)
+outq_len: Final = _function(_locked, "outq_len", _Int, Pointer)
+queue_get_main: Final = _function(_locked, "queue_get_main", Pointer, Pointer)
+queue_poll: Final = _function(_locked, "queue_poll", Pointer, Pointer, _Int)
+event_message_next: Final = _function(_locked, "event_message_next", Pointer, Pointer)
+event_destroy: Final = _function(_locked, "event_destroy", None, Pointer)
 
 
 def handle(client: Any) -> int | None:

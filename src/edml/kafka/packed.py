@@ -1,8 +1,9 @@
 """Records that are written from where they lie in memory, many at once.
 
-Who queues records in this way is not told how the delivery of each one ended. In a transaction,
-nobody has to be: it cannot be committed without all of them, and its commit fails with the error
-of the record that was refused.
+confluent-kafka does not tell who queues records in this way how the delivery of each one ended. In
+a transaction, nobody has to be told: it cannot be committed without all of them, and its commit
+fails with the error of the record that was refused. Without one, they go through a producer that
+tells of what failed (`edml.kafka.bulk_producer`).
 """
 
 from typing import NamedTuple
@@ -29,15 +30,15 @@ class Packed(NamedTuple):
         return Packed(self.keys.rows(places), self.values.rows(places))
 
 
-def produce(producer: ck.Producer, topic: str, records: Packed) -> Packed:
+def produce(client: int | None, topic: str, records: Packed) -> Packed:
     """Queue records; gives back those that find no room in the producer's queue.
 
-    Raises `ck.KafkaException` when one can never be queued.
+    ``client`` is its ``rd_kafka_t *``. Raises `ck.KafkaException` when one can never be queued.
     """
     messages = np.zeros(len(records), lib.MESSAGE)
     messages["key"], messages["key_len"] = records.keys.addresses(), records.keys.sizes
     messages["payload"], messages["len"] = records.values.addresses(), records.values.sizes
-    opened = lib.topic_new(lib.handle(producer), topic.encode(), None)
+    opened = lib.topic_new(client, topic.encode(), None)
     try:
         lib.produce_batch(opened, lib.ANY_PARTITION, lib.COPY, messages.ctypes.data, len(messages))
     finally:
@@ -45,5 +46,6 @@ def produce(producer: ck.Producer, topic: str, records: Packed) -> Packed:
     left = np.flatnonzero(messages["err"])
     for code in np.unique(messages["err"][left]).tolist():
         if code != ck.KafkaError._QUEUE_FULL:
-            raise ck.KafkaException(ck.KafkaError(code))
+            fatal = code == ck.KafkaError._FATAL
+            raise ck.KafkaException(ck.KafkaError(code, fatal=fatal))
     return records.rows(left)

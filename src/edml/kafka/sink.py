@@ -29,7 +29,9 @@ import polars as pl
 
 from edml.errors import LogError
 from edml.events import Outputs, TopicPartition
-from edml.kafka.burial import Burial, DeadLetters, flush, wait_for_room
+from edml.kafka.bulk_producer import BulkProducer
+from edml.kafka.burial import Burial, DeadLetters, Flushes, flush, wait_for_room
+from edml.kafka.librdkafka import handle
 from edml.kafka.packed import Packed, produce
 from edml.kafka.serdes import Record
 from edml.kafka.source import WHEN_AWAY, KafkaReading, as_offsets
@@ -216,6 +218,7 @@ class Sink:
             **({**IN_TRANSACTIONS, "transactional.id": instance} if instance is not None else {}),
         }
         self._producer = ck.Producer(self._config)
+        self._bulk = None if self._transactional else BulkProducer(self._config)
         self._burial = Burial(self._producer, dead_letters, self._delivered)
         # It takes half a second, in which the group can give us our place. Whatever the one before
         # commits meanwhile, the group refuses: its place is ours (KIP-345, KIP-447).
@@ -248,6 +251,8 @@ class Sink:
         """Finish what is under way, and stop the thread."""
         self.finish()
         self._thread.close()
+        if self._bulk is not None:
+            self._bulk.close()
 
     def _begin(self) -> None:
         """Fence whoever had this name before, and have its transaction ended."""
@@ -290,14 +295,10 @@ class Sink:
 
     def _encoded(self, outputs: Outputs) -> dict[str, Records]:
         return {
-            topic: self._records(self._encoders[topic], frame)
+            topic: self._encoders[topic].pack(frame)
             for topic, frame in outputs.frames.items()
             if not frame.is_empty()
         }
-
-    def _records(self, encoder: Encodes, frame: pl.DataFrame) -> Records:
-        """Side by side where that can be done. At least once, we must hear of each delivery."""
-        return encoder.pack(frame) if self._transactional else encoder.encode(frame)
 
     def _write(
         self, records: Mapping[str, Records], reading: KafkaReading, outputs: Outputs
@@ -308,18 +309,21 @@ class Sink:
 
     def _produce(self, topic: str, records: Records) -> None:
         """Queue every record; what a full queue leaves out is queued again when there is room."""
+        bulk = self._bulk if isinstance(records, Packed) else None
+        producer: Flushes = self._producer if bulk is None else bulk
         while records:
-            empty = not len(self._producer)
+            empty = not len(producer)
             left = self._queue(topic, records)
             self._producer.poll(0)
             if len(left) == len(records):
-                wait_for_room(self._producer, topic, empty=empty)
+                wait_for_room(producer, topic, empty=empty)
             records = left
 
     def _queue(self, topic: str, records: Records) -> Records:
         """Queue records; gives back those that find no room."""
         if isinstance(records, Packed):
-            return produce(self._producer, topic, records)
+            client = handle(self._producer) if self._bulk is None else self._bulk.client
+            return produce(client, topic, records)
         queued = self._producer.produce_batch(topic, records, on_delivery=self._delivered)
         left = [_again(each) for each in records if "_error" in each]
         if queued + len(left) != len(records):
@@ -331,12 +335,20 @@ class Sink:
         return left
 
     def _delivered(self, error: ck.KafkaError | None, message: ck.Message) -> None:
-        if error is not None and error.code() not in PURGED:
-            logger.warning("%s refuses a record: %s", message.topic(), error.str())
+        if error is not None:
+            self._failed(message.topic(), error)
+
+    def _failed(self, topic: str | None, error: ck.KafkaError) -> None:
+        if error.code() not in PURGED:
+            logger.warning("%s refuses a record: %s", topic, error.str())
             self._undelivered.append(error)
 
     def _flush(self) -> None:
         flush(self._producer)
+        if self._bulk is not None:
+            flush(self._bulk)
+            for topic, error in self._bulk.failures():
+                self._failed(topic, error)
         if self._undelivered:
             raise ck.KafkaException(self._undelivered[0])
 
@@ -381,6 +393,9 @@ class Sink:
         """
         self._producer = ck.Producer(self._config)
         self._burial.use(self._producer)
+        if self._bulk is not None:
+            self._bulk.close()
+            self._bulk = BulkProducer(self._config)
         self._begin()
 
     def _abort(self) -> None:

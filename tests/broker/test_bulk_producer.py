@@ -1,0 +1,144 @@
+"""A producer that tells of failures alone, on a real broker and on none."""
+
+import time
+import uuid
+from collections.abc import Iterator
+
+import confluent_kafka as ck
+import numpy as np
+import polars as pl
+import pytest
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from edml.kafka.bulk_producer import BulkProducer
+from edml.kafka.codec.blocks import Block
+from edml.kafka.codec.pieces import texts
+from edml.kafka.packed import Packed, produce
+
+PARTITIONS = 3
+COUNT = 3_000
+NOWHERE = {"bootstrap.servers": "127.0.0.1:1", "log_level": 0}
+PARTITIONER = {"partitioner": "murmur2_random"}
+
+
+def records(count: int = COUNT, *, value_bytes: int = 20) -> Packed:
+    """Keys that differ, and values that say which row they are of."""
+    rows = pl.Series(range(count)).cast(pl.String)
+    keys, values = texts("key " + rows), texts(rows.str.pad_start(value_bytes))
+    assert isinstance(keys, Block)
+    assert isinstance(values, Block)
+    return Packed(keys, values)
+
+
+@pytest.fixture
+def topic(bootstrap_servers: str) -> str:
+    """A topic that takes no record of more than some 100 bytes."""
+    name = f"bulk-{uuid.uuid4()}"
+    new = NewTopic(name, num_partitions=PARTITIONS, config={"max.message.bytes": "200"})
+    admin = AdminClient({"bootstrap.servers": bootstrap_servers})
+    admin.create_topics([new])[name].result(30)
+    return name
+
+
+@pytest.fixture
+def producer(bootstrap_servers: str) -> Iterator[BulkProducer]:
+    """One that is idempotent, as ours are; each batch is a record, which makes requests small."""
+    producer = BulkProducer(
+        {
+            "bootstrap.servers": bootstrap_servers,
+            "enable.idempotence": True,
+            "batch.num.messages": 1,
+            **PARTITIONER,
+        }
+    )
+    yield producer
+    producer.close()
+
+
+def written(bootstrap_servers: str, topic: str, count: int) -> dict[bytes, ck.Message]:
+    """The first ``count`` records of a topic, by key."""
+    consumer = ck.Consumer({"bootstrap.servers": bootstrap_servers, "group.id": "nobody"})
+    places = [ck.TopicPartition(topic, each, 0) for each in range(PARTITIONS)]
+    consumer.assign(places)
+    found: dict[bytes, ck.Message] = {}
+    until = time.monotonic() + 30
+    while len(found) < count and time.monotonic() < until:
+        found |= {
+            each.key() or b"": each for each in consumer.consume(count, 0.2) if not each.error()
+        }
+    consumer.close()
+    return found
+
+
+def flush(producer: BulkProducer) -> None:
+    """Wait until nothing is under way."""
+    until = time.monotonic() + 30
+    while producer.flush(0.1):
+        assert time.monotonic() < until
+
+
+def test_delivers_what_it_is_given(
+    producer: BulkProducer, bootstrap_servers: str, topic: str
+) -> None:
+    """Each record is on the log, in the partition that confluent-kafka puts its key into."""
+    assert len(produce(producer.client, topic, records())) == 0
+    assert len(producer) > 0
+    flush(producer)
+    assert producer.failures() == []
+    found = written(bootstrap_servers, topic, COUNT)
+    assert {int(each.value() or b"") for each in found.values()} == set(range(COUNT))
+
+    theirs = ck.Producer({"bootstrap.servers": bootstrap_servers, **PARTITIONER})
+    partitions: dict[bytes, int | None] = {}
+    for key in list(found)[:50]:
+        theirs.produce(
+            topic,
+            key=key,
+            on_delivery=lambda _, m: partitions.update({m.key() or b"": m.partition()}),
+        )
+    theirs.flush(30)
+    assert {key: found[key].partition() for key in partitions} == partitions
+    assert len(partitions) == 50
+
+
+def test_tells_what_the_broker_refuses(
+    producer: BulkProducer, bootstrap_servers: str, topic: str
+) -> None:
+    """The cause, once for each answer; the neighbours are delivered."""
+    flush(producer)
+    produce(producer.client, topic, records(1, value_bytes=200))
+    produce(producer.client, topic, records(10))
+    flush(producer)
+    (failure,) = producer.failures()
+    assert failure.topic == topic
+    assert failure.error.code() == ck.KafkaError.MSG_SIZE_TOO_LARGE
+    assert "too large" in failure.error.str()
+    assert producer.failures() == []
+    assert len(written(bootstrap_servers, topic, 10)) == 10
+
+
+def test_tells_what_waits_for_too_long() -> None:
+    """Without a broker, all of them, in one event."""
+    producer = BulkProducer({**NOWHERE, "message.timeout.ms": 300})
+    produce(producer.client, "nowhere", records(500))
+    flush(producer)
+    assert {each.topic for each in producer.failures()} == {"nowhere"}
+    producer.close()
+
+
+def test_a_full_queue_gives_back_what_it_has_no_room_for() -> None:
+    """They can be queued again later."""
+    producer = BulkProducer({**NOWHERE, "queue.buffering.max.messages": 200})
+    left = produce(producer.client, "nowhere", records(500))
+    assert len(left) == 300
+    assert len(producer) >= 200
+    assert np.array_equal(left.values.sizes, records(500).rows(np.arange(200, 500)).values.sizes)
+    producer.close()
+
+
+def test_a_wrong_property_is_named() -> None:
+    """As confluent-kafka does."""
+    with pytest.raises(ck.KafkaException, match=r"no\.such\.property"):
+        BulkProducer({**NOWHERE, "no.such.property": 1})
+    with pytest.raises(ck.KafkaException, match=r"enable\.idempotence"):
+        BulkProducer({"enable.idempotence": True, "acks": 0})
