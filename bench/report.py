@@ -85,12 +85,14 @@ def _latency(by_rate: Figures) -> Iterator[str]:
         for guarantee, figures in by_guarantee.items()
         for name, each in {"**edml**": figures, **figures["peers"]}.items()
     ]
-    yield from table(["", "events/s", "guarantee", "p50", "p95", "p99", ""], rows)
+    yield from table(["", "events/s", "guarantee", "p50", "p95", "p99", "lowest–highest", ""], rows)
 
 
 def _percentiles(figures: Figures) -> Row:
     shown = [f"{figures[name]:,.1f}" for name in ("p50_ms", "p95_ms", "p99_ms")]
-    return [*shown, "" if figures["keeps_up"] else "falls behind"]
+    p99 = figures["p99_rounds_ms"]
+    apart = f"{p99['low']:,.1f}–{p99['high']:,.1f}" if p99["rounds"] > 1 else ""
+    return [*shown, apart, "" if figures["keeps_up"] else "falls behind"]
 
 
 def _swap(figures: Figures) -> Iterator[str]:
