@@ -21,6 +21,7 @@ from bench.processes import Child, running
 from bench.scene import Scene
 from bench.world import Writer
 from edml.application import Application
+from edml.errors import EdmlError
 
 READY_S = 90.0
 POLL_S = 0.05
@@ -102,7 +103,7 @@ class Live:
             while stage.end(peer.output) < before + burst.height:
                 child.check()
                 if time.monotonic() > until:
-                    raise TimeoutError(f"{peer.name} does not answer within {READY_S:.0f} s")
+                    raise EdmlError(f"{peer.name} does not answer within {READY_S:.0f} s")
                 time.sleep(POLL_S)
             yield child
 

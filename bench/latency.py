@@ -92,11 +92,15 @@ def _at(live: Live, rate: int, guarantee: Guarantee, peers: Sequence[Peer]) -> d
     rounds: dict[str, list[Taken]] = {each.name: [] for each in peers}
     left = list(peers)
     for _ in range(live.scene.plan.rounds if rate == RATE else 1):
-        for each in left:
+        for each in list(left):
             found = tried(lambda: take(live, each, guarantee, rate), each)  # noqa: B023
-            rounds[each.name] += [] if found is None else [found]
-        left = [each for each in left if rounds[each.name] and rounds[each.name][-1].keeps_up]
-    return told({name: taken for name, taken in rounds.items() if taken})
+            if found is None:
+                del rounds[each.name]
+            else:
+                rounds[each.name].append(found)
+            if found is None or not (found.keeps_up or each.name == OURS):
+                left.remove(each)
+    return told(rounds)
 
 
 def told(rounds: Mapping[str, Sequence[Taken]]) -> dict[str, Any]:
@@ -105,8 +109,7 @@ def told(rounds: Mapping[str, Sequence[Taken]]) -> dict[str, Any]:
     ``rounds`` holds those of each; who has fallen behind once was left out of those that followed.
     """
     taken = {name: typical(each) for name, each in rounds.items()}
-    whole = {name for name, each in rounds.items() if len(each) == len(rounds[OURS])}
-    best = best_that_keeps_up({n: taken[n] for n in whole if n.startswith(STREAMS)})
+    best = best_that_keeps_up({n: each for n, each in taken.items() if n.startswith(STREAMS)})
     by_name = {
         name: {**each.told(), "p99_rounds_ms": asdict(spread(_p99s(rounds[name])))}
         for name, each in taken.items()

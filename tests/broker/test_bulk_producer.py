@@ -1,5 +1,6 @@
 """A producer that tells of failures alone, on a real broker and on none."""
 
+import ctypes
 import time
 import uuid
 from collections.abc import Iterator
@@ -8,9 +9,10 @@ import confluent_kafka as ck
 import numpy as np
 import polars as pl
 import pytest
+from confluent_kafka import cimpl
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from edml.kafka.bulk_producer import BulkProducer
+from edml.kafka.bulk_producer import BulkProducer, fits
 from edml.kafka.codec.blocks import Block
 from edml.kafka.codec.pieces import texts
 from edml.kafka.packed import Packed, produce
@@ -77,6 +79,13 @@ def flush(producer: BulkProducer) -> None:
         assert time.monotonic() < until
 
 
+def fail(producer: BulkProducer) -> None:
+    """Have librdkafka meet an error after which an idempotent producer cannot go on."""
+    refused = int(ck.KafkaError.CLUSTER_AUTHORIZATION_FAILED)
+    raise_it = ctypes.CDLL(cimpl.__file__).rd_kafka_test_fatal_error
+    raise_it(ctypes.c_void_p(producer.client), refused, b"for a test")
+
+
 def test_delivers_what_it_is_given(
     producer: BulkProducer, bootstrap_servers: str, topic: str
 ) -> None:
@@ -122,8 +131,42 @@ def test_tells_what_waits_for_too_long() -> None:
     producer = BulkProducer({**NOWHERE, "message.timeout.ms": 300})
     produce(producer.client, "nowhere", records(500))
     flush(producer)
-    assert {each.topic for each in producer.failures()} == {"nowhere"}
+    (failure,) = producer.failures()
+    assert failure.topic == "nowhere"
+    assert failure.error.str() == "Local: Message timed out"
+    assert len(producer) == 0
     producer.close()
+
+
+def test_failures_cannot_be_switched_off() -> None:
+    """Whatever a person sets."""
+    told = {"message.timeout.ms": 300, "enabled_events": 0, "delivery.report.only.error": False}
+    producer = BulkProducer({**NOWHERE, **told})
+    produce(producer.client, "nowhere", records(500))
+    flush(producer)
+    assert len(producer.failures()) == 1
+    producer.close()
+
+
+def test_what_is_fatal_is_raised() -> None:
+    """What is queued then is thrown away by librdkafka, which says of each record just that."""
+    producer = BulkProducer({**NOWHERE, "enable.idempotence": True})
+    produce(producer.client, "nowhere", records(500))
+    fail(producer)
+    with pytest.raises(ck.KafkaException, match="for a test") as raised:
+        flush(producer)
+    assert raised.value.args[0].fatal()
+    with pytest.raises(ck.KafkaException) as refused:
+        produce(producer.client, "nowhere", records(500))
+    assert refused.value.args[0].fatal()
+    producer.close()
+
+
+def test_does_not_fit_where_tokens_are_needed() -> None:
+    """They are confluent-kafka's business."""
+    assert fits({**NOWHERE, "sasl.mechanism": "PLAIN"})
+    assert not fits({**NOWHERE, "sasl.mechanism": "OAUTHBEARER"})
+    assert not fits({**NOWHERE, "sasl.mechanisms": "oauthbearer"})
 
 
 def test_a_full_queue_gives_back_what_it_has_no_room_for() -> None:

@@ -105,9 +105,10 @@ def test_several_culprits_in_one_batch(city: City) -> None:
 def test_culprits_among_records_that_are_queued_from_memory(
     city: City, guarantee: Guarantee
 ) -> None:
-    """That one of a large batch is refused is heard of at its commit; then it is looked for.
+    """That a large batch is refused is heard of at its commit; then culprits are looked for.
 
-    At least once, neighbours may be on the log twice: they were there before it was heard of.
+    Here, a few records in one request are too large already. At least once, neighbours may be on
+    the log twice: they were there before it was heard of.
     """
     city.publish(V1)
     configure(city, city.app.predictions_topic, max_message_bytes=560)

@@ -6,7 +6,8 @@ with ``delivery.report.only.error`` nothing is told of a record that was deliver
 comes as an event, many records at once, and who flushes sleeps until nothing is under way any more.
 
 confluent-kafka does not set its clients up in that way. So this one is librdkafka's own; records
-with headers, or which are few, go through confluent-kafka's beside it.
+with headers, or which are few, go through confluent-kafka's beside it. So do all of them where
+confluent-kafka itself fetches the tokens that open connections (`fits`).
 """
 
 import ctypes
@@ -16,8 +17,16 @@ from typing import Any, Final, NamedTuple
 import confluent_kafka as ck
 
 from edml.kafka import librdkafka as lib
+from edml.kafka.packed import fatal_error
 
 _TEXT_BYTES: Final = 512
+_TOKENS: Final = "OAUTHBEARER"
+_MECHANISMS: Final = ("sasl.mechanism", "sasl.mechanisms")
+
+
+def fits(config: Mapping[str, Any]) -> bool:
+    """Whether librdkafka can do without confluent-kafka, which knows more ways to get a token."""
+    return all(str(config.get(name)).upper() != _TOKENS for name in _MECHANISMS)
 
 
 class Failure(NamedTuple):
@@ -45,11 +54,18 @@ class BulkProducer:
         return count
 
     def flush(self, timeout_s: float) -> int:
-        """Wait until nothing is under way, for ``timeout_s`` seconds; gives back what still is."""
+        """Wait until nothing is under way, for ``timeout_s`` seconds; gives back what still is.
+
+        Raises `ck.KafkaException` when nothing more can be written: what was queued is gone then.
+        """
         lib.flush(self.client, int(1000 * timeout_s))
         while event := lib.queue_poll(self._events, 0):
-            self._failures += _failures(event)
-            lib.event_destroy(event)
+            try:
+                self._failures += _failures(event)
+            finally:
+                lib.event_destroy(event)
+        if (fatal := fatal_error(self.client)) is not None:
+            raise ck.KafkaException(fatal)
         return len(self)
 
     def failures(self) -> list[Failure]:
@@ -66,11 +82,11 @@ class BulkProducer:
 def _new(config: Mapping[str, Any]) -> int:
     told = ctypes.create_string_buffer(_TEXT_BYTES)
     properties = lib.conf_new()
-    lib.conf_set_events(properties, lib.DELIVERIES)
     refused = any(
         lib.conf_set(properties, name.encode(), _text(value), told, _TEXT_BYTES)
         for name, value in config.items()
     )
+    lib.conf_set_events(properties, lib.DELIVERIES | lib.ERRORS)
     client = None if refused else lib.new(lib.PRODUCER, properties, told, _TEXT_BYTES)
     if client is None:
         lib.conf_destroy(properties)
@@ -89,8 +105,8 @@ def _failures(event: int) -> list[Failure]:
     causes = {}
     for message in _messages(event):
         if message.err and message.err not in causes:
-            error = ck.KafkaError(message.err, fatal=message.err == ck.KafkaError._FATAL)
-            causes[message.err] = Failure(lib.topic_name(message.rkt).decode(), error)
+            topic = lib.topic_name(message.rkt).decode()
+            causes[message.err] = Failure(topic, ck.KafkaError(message.err))
     return list(causes.values())
 
 

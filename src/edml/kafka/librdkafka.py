@@ -51,6 +51,9 @@ PRODUCER: Final = 0
 DELIVERIES: Final = 0x1
 """``RD_KAFKA_EVENT_DR``: deliveries are told by events, many at once."""
 
+ERRORS: Final = 0x8
+"""``RD_KAFKA_EVENT_ERROR``: so are errors of the client itself, which are logged else."""
+
 COPY: Final = 0x2
 """``RD_KAFKA_MSG_F_COPY``: the bytes are ours again when the call returns."""
 
@@ -97,6 +100,7 @@ conf_destroy: Final = _function(_locked, "conf_destroy", None, Pointer)
 new: Final = _function(_unlocked, "new", Pointer, _Int, Pointer, Pointer, _Size)
 destroy: Final = _function(_unlocked, "destroy", None, Pointer)
 flush: Final = _function(_unlocked, "flush", _Int, Pointer, _Int)
+fatal_error: Final = _function(_locked, "fatal_error", _Int, Pointer, Pointer, _Size)
 outq_len: Final = _function(_locked, "outq_len", _Int, Pointer)
 queue_get_main: Final = _function(_locked, "queue_get_main", Pointer, Pointer)
 queue_poll: Final = _function(_locked, "queue_poll", Pointer, Pointer, _Int)

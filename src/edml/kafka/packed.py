@@ -6,7 +6,8 @@ fails with the error of the record that was refused. Without one, they go throug
 tells of what failed (`edml.kafka.bulk_producer`).
 """
 
-from typing import NamedTuple
+import ctypes
+from typing import Final, NamedTuple
 
 import confluent_kafka as ck
 import numpy as np
@@ -14,6 +15,8 @@ from numpy.typing import NDArray
 
 from edml.kafka import librdkafka as lib
 from edml.kafka.codec.blocks import Block
+
+_TEXT_BYTES: Final = 512
 
 
 class Packed(NamedTuple):
@@ -46,6 +49,13 @@ def produce(client: int | None, topic: str, records: Packed) -> Packed:
     left = np.flatnonzero(messages["err"])
     for code in np.unique(messages["err"][left]).tolist():
         if code != ck.KafkaError._QUEUE_FULL:
-            fatal = code == ck.KafkaError._FATAL
-            raise ck.KafkaException(ck.KafkaError(code, fatal=fatal))
+            raise ck.KafkaException(fatal_error(client) or ck.KafkaError(code))
     return records.rows(left)
+
+
+def fatal_error(client: int | None) -> ck.KafkaError | None:
+    """What keeps a client from ever writing again, if anything does."""
+    told = ctypes.create_string_buffer(_TEXT_BYTES)
+    code = lib.fatal_error(client, told, _TEXT_BYTES)
+    cause = told.value.decode(errors="replace")
+    return ck.KafkaError(code, cause, fatal=True) if code else None

@@ -29,7 +29,7 @@ import polars as pl
 
 from edml.errors import LogError
 from edml.events import Outputs, TopicPartition
-from edml.kafka.bulk_producer import BulkProducer
+from edml.kafka.bulk_producer import BulkProducer, fits
 from edml.kafka.burial import Burial, DeadLetters, Flushes, flush, wait_for_room
 from edml.kafka.librdkafka import handle
 from edml.kafka.packed import Packed, produce
@@ -218,7 +218,8 @@ class Sink:
             **({**IN_TRANSACTIONS, "transactional.id": instance} if instance is not None else {}),
         }
         self._producer = ck.Producer(self._config)
-        self._bulk = None if self._transactional else BulkProducer(self._config)
+        bulk = not self._transactional and fits(self._config)
+        self._bulk = BulkProducer(self._config) if bulk else None
         self._burial = Burial(self._producer, dead_letters, self._delivered)
         # It takes half a second, in which the group can give us our place. Whatever the one before
         # commits meanwhile, the group refuses: its place is ours (KIP-345, KIP-447).
@@ -295,10 +296,15 @@ class Sink:
 
     def _encoded(self, outputs: Outputs) -> dict[str, Records]:
         return {
-            topic: self._encoders[topic].pack(frame)
+            topic: self._records(self._encoders[topic], frame)
             for topic, frame in outputs.frames.items()
             if not frame.is_empty()
         }
+
+    def _records(self, encoder: Encodes, frame: pl.DataFrame) -> Records:
+        """Side by side, where a transaction or the bulk producer tells of what failed."""
+        told = self._transactional or self._bulk is not None
+        return encoder.pack(frame) if told else encoder.encode(frame)
 
     def _write(
         self, records: Mapping[str, Records], reading: KafkaReading, outputs: Outputs
@@ -339,7 +345,7 @@ class Sink:
             self._failed(message.topic(), error)
 
     def _failed(self, topic: str | None, error: ck.KafkaError) -> None:
-        if error.code() not in PURGED:
+        if not (self._transactional and error.code() in PURGED):
             logger.warning("%s refuses a record: %s", topic, error.str())
             self._undelivered.append(error)
 
@@ -393,18 +399,21 @@ class Sink:
         """
         self._producer = ck.Producer(self._config)
         self._burial.use(self._producer)
-        if self._bulk is not None:
-            self._bulk.close()
-            self._bulk = BulkProducer(self._config)
         self._begin()
 
     def _abort(self) -> None:
-        """Leave nothing of the transaction: open, it would block every reader."""
+        """Leave nothing of the transaction: open, it would block every reader.
+
+        Nor, without one, anything that is still queued: it would come behind what is tried next.
+        """
         if self._transactional:
             try:
                 self._persist(self._producer.abort_transaction)
             except ck.KafkaException as failure:
                 raise FencedError(failure.args[0].str()) from failure
+        if self._bulk is not None:
+            before, self._bulk = self._bulk, BulkProducer(self._config)
+            before.close()
         self._undelivered.clear()
 
     def _persist(self, call: Callable[..., None], *arguments: object) -> None:
