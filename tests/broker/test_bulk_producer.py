@@ -127,13 +127,12 @@ def test_tells_what_the_broker_refuses(
 
 
 def test_tells_what_waits_for_too_long() -> None:
-    """Without a broker, all of them, in one event."""
+    """Without a broker, all of them."""
     producer = BulkProducer({**NOWHERE, "message.timeout.ms": 300})
     produce(producer.client, "nowhere", records(500))
     flush(producer)
-    (failure,) = producer.failures()
-    assert failure.topic == "nowhere"
-    assert failure.error.str() == "Local: Message timed out"
+    told = {(each.topic, each.error.str()) for each in producer.failures()}
+    assert told == {("nowhere", "Local: Message timed out")}
     assert len(producer) == 0
     producer.close()
 
@@ -144,7 +143,7 @@ def test_failures_cannot_be_switched_off() -> None:
     producer = BulkProducer({**NOWHERE, **told})
     produce(producer.client, "nowhere", records(500))
     flush(producer)
-    assert len(producer.failures()) == 1
+    assert producer.failures()
     producer.close()
 
 
