@@ -16,6 +16,7 @@ from edml.kafka.bulk_producer import BulkProducer, fits
 from edml.kafka.codec.blocks import Block
 from edml.kafka.codec.pieces import texts
 from edml.kafka.packed import Packed, produce
+from edml.kafka.sink import IN_FLIGHT
 
 PARTITIONS = 3
 COUNT = 3_000
@@ -44,11 +45,15 @@ def topic(bootstrap_servers: str) -> str:
 
 @pytest.fixture
 def producer(bootstrap_servers: str) -> Iterator[BulkProducer]:
-    """One that is idempotent, as ours are; each batch is a record, which makes requests small."""
+    """One that is set as ours are; each batch is a record, which makes requests small.
+
+    With more than one in flight, 4 of 150 runs on a new topic lost a record, and told nobody.
+    """
     producer = BulkProducer(
         {
             "bootstrap.servers": bootstrap_servers,
             "enable.idempotence": True,
+            "max.in.flight.requests.per.connection": IN_FLIGHT,
             "batch.num.messages": 1,
             **PARTITIONER,
         }

@@ -55,6 +55,15 @@ LINGER_MS: Final = 200
 """Records wait so long for each other, but not beyond the flush of their batch: larger requests
 cost the client and the broker less."""
 
+IN_FLIGHT: Final = 1
+"""One request at a time and broker, or what is not on the log may be told to be.
+
+A broker takes any first sequence number of a producer that it does not know yet. If the first
+request to a partition has to be sent again (its leader was not ready, say) and the second one has
+succeeded meanwhile, librdkafka takes the first one for written, too, and never sends it again.
+https://github.com/confluentinc/librdkafka/issues/2501
+"""
+
 IN_TRANSACTIONS: Final[Mapping[str, Any]] = {"metadata.recovery.strategy": "none"}
 """A transactional producer must not begin with ``bootstrap.servers`` again.
 
@@ -205,6 +214,7 @@ class Sink:
         self._within_s = STUCK_AFTER * timeout_ms / 1000 if self._transactional else math.inf
         self._config = {
             "linger.ms": LINGER_MS,
+            "max.in.flight.requests.per.connection": IN_FLIGHT,
             "delivery.report.only.error": True,
             "retry.backoff.ms": RETRY_BACKOFF_MS,
             **WHEN_AWAY,
