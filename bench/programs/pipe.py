@@ -8,7 +8,7 @@ import confluent_kafka as ck
 from bench.programs.job import job, stopped
 from edml.cli.running import collect_garbage_seldom
 from edml.kafka.log import FETCHES
-from edml.kafka.sink import IN_FLIGHT, LINGER_MS
+from edml.kafka.sink import LINGER_MS, ONE_IN_FLIGHT
 
 
 def main() -> None:
@@ -35,7 +35,7 @@ def main() -> None:
         {
             "bootstrap.servers": told["bootstrap"],
             "linger.ms": LINGER_MS,
-            "max.in.flight.requests.per.connection": IN_FLIGHT,
+            **ONE_IN_FLIGHT,
             "retry.backoff.ms": 2,
             "socket.nagle.disable": True,
             "queue.buffering.max.messages": 1_000_000,

@@ -16,7 +16,7 @@ from edml.kafka.bulk_producer import BulkProducer, fits
 from edml.kafka.codec.blocks import Block
 from edml.kafka.codec.pieces import texts
 from edml.kafka.packed import Packed, produce
-from edml.kafka.sink import IN_FLIGHT
+from edml.kafka.sink import ONE_IN_FLIGHT
 
 PARTITIONS = 3
 COUNT = 3_000
@@ -53,7 +53,7 @@ def producer(bootstrap_servers: str) -> Iterator[BulkProducer]:
         {
             "bootstrap.servers": bootstrap_servers,
             "enable.idempotence": True,
-            "max.in.flight.requests.per.connection": IN_FLIGHT,
+            **ONE_IN_FLIGHT,
             "batch.num.messages": 1,
             **PARTITIONER,
         }

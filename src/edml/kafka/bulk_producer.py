@@ -19,7 +19,6 @@ import confluent_kafka as ck
 from edml.kafka import librdkafka as lib
 from edml.kafka.packed import fatal_error
 
-_TEXT_BYTES: Final = 512
 _TOKENS: Final = "OAUTHBEARER"
 _MECHANISMS: Final = ("sasl.mechanism", "sasl.mechanisms")
 
@@ -80,14 +79,14 @@ class BulkProducer:
 
 
 def _new(config: Mapping[str, Any]) -> int:
-    told = ctypes.create_string_buffer(_TEXT_BYTES)
+    told = ctypes.create_string_buffer(lib.TEXT_BYTES)
     properties = lib.conf_new()
     refused = any(
-        lib.conf_set(properties, name.encode(), _text(value), told, _TEXT_BYTES)
+        lib.conf_set(properties, name.encode(), _text(value), told, lib.TEXT_BYTES)
         for name, value in config.items()
     )
     lib.conf_set_events(properties, lib.DELIVERIES | lib.ERRORS)
-    client = None if refused else lib.new(lib.PRODUCER, properties, told, _TEXT_BYTES)
+    client = None if refused else lib.new(lib.PRODUCER, properties, told, lib.TEXT_BYTES)
     if client is None:
         lib.conf_destroy(properties)
         cause = told.value.decode(errors="replace")
@@ -110,6 +109,6 @@ def _failures(event: int) -> list[Failure]:
     return list(causes.values())
 
 
-def _messages(event: int) -> Iterator[lib.Struct]:
+def _messages(event: int) -> Iterator[lib.MessageStruct]:
     while at := lib.event_message_next(event):
-        yield lib.Struct.from_address(at)
+        yield lib.MessageStruct.from_address(at)

@@ -21,7 +21,7 @@ import polars as pl
 from edml.errors import LogError, UsageError
 from edml.events import OFFSET, PARTITION, TopicPartition
 from edml.kafka.burial import LEFT_OUT, wait_for_room
-from edml.kafka.sink import IN_FLIGHT
+from edml.kafka.sink import ONE_IN_FLIGHT
 from edml.kafka.spans import QUIET, Client, spans
 from edml.kafka.tail import as_bytes, messages, offset_of, partition_of, record_at
 
@@ -261,7 +261,7 @@ def redrive(  # noqa: PLR0913  each has its name where it is called
     producer = ck.Producer(
         {
             "log_level": QUIET,
-            "max.in.flight.requests.per.connection": IN_FLIGHT,
+            **ONE_IN_FLIGHT,
             **client,
             "transactional.id": f"edml.redrive.{topic}",
             "transaction.timeout.ms": 10_000,

@@ -23,7 +23,7 @@ _Size = ctypes.c_size_t
 _Text = ctypes.c_char_p
 
 
-class Struct(ctypes.Structure):
+class MessageStruct(ctypes.Structure):
     """``rd_kafka_message_t``, a part of librdkafka's stable interface."""
 
     _fields_ = (
@@ -39,7 +39,7 @@ class Struct(ctypes.Structure):
     )
 
 
-MESSAGE: Final = np.dtype(Struct)
+MESSAGE: Final = np.dtype(MessageStruct)
 """A message as NumPy sees it."""
 
 ANY_PARTITION: Final = -1
@@ -53,6 +53,9 @@ DELIVERIES: Final = 0x1
 
 ERRORS: Final = 0x8
 """``RD_KAFKA_EVENT_ERROR``: so are errors of the client itself, which are logged else."""
+
+TEXT_BYTES: Final = 512
+"""Room for what librdkafka has to say of an error."""
 
 COPY: Final = 0x2
 """``RD_KAFKA_MSG_F_COPY``: the bytes are ours again when the call returns."""

@@ -7,7 +7,7 @@ tells of what failed (`edml.kafka.bulk_producer`).
 """
 
 import ctypes
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import confluent_kafka as ck
 import numpy as np
@@ -15,8 +15,6 @@ from numpy.typing import NDArray
 
 from edml.kafka import librdkafka as lib
 from edml.kafka.codec.blocks import Block
-
-_TEXT_BYTES: Final = 512
 
 
 class Packed(NamedTuple):
@@ -55,7 +53,7 @@ def produce(client: int | None, topic: str, records: Packed) -> Packed:
 
 def fatal_error(client: int | None) -> ck.KafkaError | None:
     """What keeps a client from ever writing again, if anything does."""
-    told = ctypes.create_string_buffer(_TEXT_BYTES)
-    code = lib.fatal_error(client, told, _TEXT_BYTES)
+    told = ctypes.create_string_buffer(lib.TEXT_BYTES)
+    code = lib.fatal_error(client, told, lib.TEXT_BYTES)
     cause = told.value.decode(errors="replace")
     return ck.KafkaError(code, cause, fatal=True) if code else None

@@ -14,7 +14,7 @@ import confluent_kafka as ck
 import polars as pl
 
 from edml.errors import LogError
-from edml.kafka.sink import IN_FLIGHT, Encodes
+from edml.kafka.sink import ONE_IN_FLIGHT, Encodes
 
 TIMEOUT_S: Final = 15.0
 RETRY_FOR_S: Final = 60.0
@@ -50,7 +50,7 @@ class Replayer:
             {
                 "log_level": ERRORS_ONLY,
                 "transaction.timeout.ms": 10_000,
-                "max.in.flight.requests.per.connection": IN_FLIGHT,
+                **ONE_IN_FLIGHT,
                 **client,
                 "enable.idempotence": True,
                 "partitioner": "murmur2_random",

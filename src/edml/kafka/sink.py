@@ -55,7 +55,7 @@ LINGER_MS: Final = 200
 """Records wait so long for each other, but not beyond the flush of their batch: larger requests
 cost the client and the broker less."""
 
-IN_FLIGHT: Final = 1
+ONE_IN_FLIGHT: Final[Mapping[str, Any]] = {"max.in.flight.requests.per.connection": 1}
 """One request at a time and broker, or what is not on the log may be told to be.
 
 A broker takes any first sequence number of a producer that it does not know yet. If the first
@@ -214,7 +214,7 @@ class Sink:
         self._within_s = STUCK_AFTER * timeout_ms / 1000 if self._transactional else math.inf
         self._config = {
             "linger.ms": LINGER_MS,
-            "max.in.flight.requests.per.connection": IN_FLIGHT,
+            **ONE_IN_FLIGHT,
             "delivery.report.only.error": True,
             "retry.backoff.ms": RETRY_BACKOFF_MS,
             **WHEN_AWAY,
