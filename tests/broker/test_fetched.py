@@ -148,6 +148,19 @@ def test_nothing_is_missing_or_old_after_partitions_are_assigned_again(
     assert sorted(found) == sorted(each for each in places if each[1] >= 1_000)
 
 
+def test_what_is_fetched_before_the_first_look_is_not_with_the_consumer(
+    bootstrap_servers: str, topic: str
+) -> None:
+    """Where it would come after what is fetched later: out of order."""
+    with reading(bootstrap_servers, topic) as (consumer, inlet):
+        begin(consumer, topic, 0)
+        assert consumer.consume(1, 1.0) == []
+        assert (
+            sum(len(each) for taken in until_ended(inlet) for each in taken.records.values())
+            == RECORDS
+        )
+
+
 def test_what_a_consumer_has_to_say_comes_with_its_place(
     bootstrap_servers: str, topic: str
 ) -> None:

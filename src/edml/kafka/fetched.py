@@ -116,13 +116,15 @@ class Inlet:
         """Have what is fetched of these partitions come here, and of no others.
 
         The consumer must know their topics by then: what it takes a partition for changes when it
-        comes to know it.
+        comes to know it. They must not be assigned yet: what is fetched of a partition before it
+        is led here for the first time goes to the consumer itself, and would come out of order.
         """
         self._forget()
         self._partitions = [
             lib.queue_get_partition(self._client, each.topic.encode(), each.partition)
             for each in partitions
         ]
+        self._lead_on()
 
     def take(self, at_most: int, wait_s: float) -> Taken[Fetched]:
         """What is there now; waits ``wait_s`` seconds for the first message, and for no other.
@@ -130,8 +132,7 @@ class Inlet:
         Partitions are led here each time. librdkafka undoes that when it stops to fetch from one,
         some time after it was told to, and keeps what it fetches from then on for who leads it on.
         """
-        for each in self._partitions:
-            lib.queue_forward(each, self._queue)
+        self._lead_on()
         if len(self._found) < at_most:
             self._found = np.empty(at_most, np.int64)
         count = self._consume(0, at_most, 0)
@@ -151,6 +152,10 @@ class Inlet:
             loan.give_back()
         self._forget()
         lib.queue_destroy(self._queue)
+
+    def _lead_on(self) -> None:
+        for each in self._partitions:
+            lib.queue_forward(each, self._queue)
 
     def _forget(self) -> None:
         for each in self._partitions:

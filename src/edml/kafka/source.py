@@ -194,13 +194,13 @@ class Source:
         """Read on from these offsets; what was fetched ahead is dropped."""
         self._positions = dict(positions)
         self._caught_up.clear()
+        self._inlet.lead(positions)
         self._consumer.assign(
             [
                 ck.TopicPartition(each.topic, each.partition, offset)
                 for each, offset in positions.items()
             ]
         )
-        self._inlet.lead(positions)
 
     def commit(self, places: Mapping[TopicPartition, Committed]) -> None:
         """Commit without a transaction, and wait for it."""
