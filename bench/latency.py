@@ -26,6 +26,9 @@ KEEPS_UP_S = 1.0
 RATE = 5_000
 """The rate that is measured in rounds; the others show once where it goes from there."""
 
+WARM_UPS = 3
+"""On a new broker, who comes first would wait for the broker's compiler."""
+
 GUARANTEES: tuple[Guarantee, ...] = ("exactly_once", "at_least_once")
 
 
@@ -49,6 +52,9 @@ class Taken:
 def latencies(scene: Scene) -> dict[str, Any]:
     """By rate and guarantee: edml, its limit and its peers; Kafka Streams by commit interval."""
     live, ours = Live(scene), scene.edml("live", "onnx", name=OURS)
+    if not scene.plan.quick:
+        for _ in range(WARM_UPS):
+            take(live, Pipe(scene.tools, value_bytes(scene)), "exactly_once", RATE)
     return {
         str(rate): {
             guarantee: _at(live, rate, guarantee, [ours, *peers(scene, guarantee, rate)])
