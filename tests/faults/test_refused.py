@@ -101,6 +101,21 @@ def test_several_culprits_in_one_batch(city: City) -> None:
     assert len(letters(city)) == culprits + 1
 
 
+def test_a_culprit_whose_dead_letter_is_too_large_as_well(city: City) -> None:
+    """Neither topic takes it: it is told without its bytes, however often that has to be tried."""
+    city.publish(V1)
+    for topic in (city.app.predictions_topic, city.cluster.dead_letters):
+        configure(city, topic, max_message_bytes=4_000)
+    mixed(city, 60, [*city.records(huge(1)), bad(1)])
+    with city.serving():
+        eventually(lambda: len(letters(city)) >= 2)
+        eventually(lambda: city.predictions().height >= 60)
+    predicted(city, 60)
+    told = letters(city)["none"]
+    assert "refuses" in told["cause"]
+    assert told[LEFT_OUT].endswith("bytes, and the key")
+
+
 @pytest.mark.parametrize("guarantee", ["exactly_once", "at_least_once"])
 def test_culprits_among_records_that_are_queued_from_memory(
     city: City, guarantee: Guarantee

@@ -1,6 +1,7 @@
 import logging
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import polars as pl
 import pytest
@@ -10,6 +11,7 @@ from edml.errors import LogError
 from edml.events import Batch, Outputs, TopicPartition
 from edml.runtime.log import Committed
 from edml.testing import Crash, Driver
+from edml.testing.log import MemoryLog, MemoryReading
 from tests.sums import OnePass, RunningSums, Sum, Sums
 
 
@@ -417,6 +419,31 @@ def test_several_refused_records_stand_alone(sales: Sales) -> None:
         sales.driver.append("sales", rows, partition=0)
     sales.check()
     assert sales.driver.dead_letters["_offset"].to_list() == [0, 2, 5, 9]
+
+
+def test_a_refused_record_stays_rejected_when_its_rejection_is_aborted(
+    sales: Sales, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The log fails at that very moment: the record is rejected again, and not tried again."""
+    broker, write = sales.driver.broker, MemoryLog._write  # noqa: SLF001
+    failed: list[Outputs] = []
+
+    def write_or_fail(
+        log: MemoryLog, reading: MemoryReading, outputs: Outputs, places: Any
+    ) -> None:
+        if outputs.rejected and not failed:
+            failed.append(outputs)
+            broker.refuse(1)
+        write(log, reading, outputs, places)
+
+    monkeypatch.setattr(MemoryLog, "_write", write_or_fail)
+    broker.refused = lambda _, frame: "culprit" in frame["id"]
+    sales.append(1)
+    sales.driver.append("sales", pl.DataFrame({"id": ["culprit"], "value": [666]}), partition=0)
+    sales.append(2)
+    sales.check()
+    assert len(failed) == 1
+    assert sales.driver.dead_letters["_offset"].to_list() == [1]
 
 
 def test_what_is_refused_whatever_is_read_ends_it() -> None:

@@ -124,7 +124,7 @@ class Runner(Generic[S, R]):
             logger.warning("A transaction was aborted; going back to what is committed. %s", error)
             return False
         self._aborts = 0
-        self._search.accepted()
+        self._search.accepted(flight.batch)
         self._committed = self._component.settle(flight.step.state)
         self._places |= flight.places
         self._all_told = True

@@ -21,7 +21,6 @@ class Search:
         self.at_most = at_most
         self._largest = at_most
         self._culprit: Mapping[TopicPartition, int] | None = None
-        self._rejected: Mapping[TopicPartition, int] | None = None
         self._cause = ""
 
     def refused(self, batch: Batch, cause: str) -> None:
@@ -32,7 +31,7 @@ class Search:
         """
         if batch.rows > 1:
             self.at_most = batch.rows // 2
-        elif batch.rows and batch.positions != self._rejected:
+        elif batch.rows and batch.positions != self._culprit:
             self._culprit, self._cause = batch.positions, cause
         else:
             raise LogError(
@@ -43,16 +42,19 @@ class Search:
                 "lost: started again, it goes on from here",
             )
 
-    def accepted(self) -> None:
-        """Told that what came of a batch was accepted: take more again."""
-        self._rejected = None
+    def accepted(self, batch: Batch) -> None:
+        """Told that what came of a batch was accepted: take more again.
+
+        Until then, a culprit stays one: its rejection may be aborted, too, and is tried again.
+        """
+        if batch.positions == self._culprit:
+            self._culprit = None
         self.at_most = min(2 * self.at_most, self._largest)
 
     def sift(self, batch: Batch) -> tuple[Batch, tuple[Rejected, ...]]:
         """The batch without the culprit, and the culprit, if this is where it stands."""
         if self._culprit is None or batch.positions != self._culprit:
             return batch, ()
-        self._culprit, self._rejected = None, self._culprit
         cause = pl.lit(f"the log refuses what comes of it: {self._cause}").alias("cause")
         rejected = (
             Rejected(topic, frame.select(PARTITION, OFFSET, cause))
