@@ -13,6 +13,7 @@ from edml.events import Batch, Outputs, TopicPartition
 from edml.kafka.burial import DeadLetters
 from edml.kafka.codec.blocks import Block
 from edml.kafka.codec.pieces import texts
+from edml.kafka.librdkafka import handle
 from edml.kafka.packed import Packed
 from edml.kafka.serdes import Record
 from edml.kafka.sink import Sink
@@ -20,6 +21,9 @@ from edml.kafka.source import KafkaReading
 from edml.runtime.log import AbortedError, Committed, FencedError
 
 NOWHERE = {"bootstrap.servers": "127.0.0.1:1", "log_level": 0}
+MANY = 200
+"""More rows than so many lie side by side."""
+
 PLACES = {TopicPartition("events", 0): Committed(500, 500, {})}
 
 
@@ -34,7 +38,7 @@ class Rows:
         """Side by side, if they are many."""
         block = texts(frame["row"])
         assert isinstance(block, Block)
-        return Packed(block, block) if frame.height > 200 else self.encode(frame)
+        return Packed(block, block) if frame.height > MANY else self.encode(frame)
 
 
 class World:
@@ -71,19 +75,21 @@ def test_what_was_not_delivered_is_not_committed(count: int) -> None:
     assert world.told == []
 
 
-def test_a_fatal_error_ends_the_instance() -> None:
+@pytest.mark.parametrize("count", [20, 500])
+def test_a_fatal_error_ends_the_instance(count: int) -> None:
     """What is queued is thrown away by librdkafka, which says no more: it is not delivered."""
     world = World(enable_idempotence=True)
-    frame = pl.DataFrame({"row": [f"row {each}" for each in range(500)]})
+    frame = pl.DataFrame({"row": [f"row {each}" for each in range(count)]})
     commit = world.sink.commit(READING, Outputs({"outputs": frame}), PLACES)
     refused = int(ck.KafkaError.CLUSTER_AUTHORIZATION_FAILED)
-    bulk = world.sink._bulk  # noqa: SLF001
-    assert bulk is not None
+    few, many = world.sink._producer, world.sink._bulk  # noqa: SLF001
+    assert many is not None
+    producer, client = (many, many.client) if count > MANY else (few, handle(few))
     until = time.monotonic() + 10
-    while len(bulk) < 500:
+    while len(producer) < count:
         assert time.monotonic() < until
     raise_it = ctypes.CDLL(cimpl.__file__).rd_kafka_test_fatal_error
-    raise_it(ctypes.c_void_p(bulk.client), refused, b"for a test")
+    raise_it(ctypes.c_void_p(client), refused, b"for a test")
     with pytest.raises(FencedError, match="for a test"):
         commit.wait()
     assert world.told == []

@@ -54,6 +54,13 @@ def places(client: Client, group: str, topics: Iterable[str]) -> dict[TopicParti
         answers = consumer.committed(asked, timeout=TIMEOUT_S)
     finally:
         consumer.close()
+    for each in answers:
+        if each.error is not None:
+            raise LogError(
+                f"the offset of {group} cannot be read: {each.error.str()}",
+                where=str(TopicPartition(each.topic, each.partition)),
+                todo="try again: its coordinator may have been busy with it",
+            )
     return {
         TopicPartition(each.topic, each.partition): each.offset
         for each in answers

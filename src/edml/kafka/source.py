@@ -45,6 +45,9 @@ NEWS_EVERY_S = 0.02
 
 AGAIN_AT_ONCE = 16_384
 AGAIN_WAIT_S = 0.2
+SHORT_FOR_S = 30.0
+"""A log that ends before what is committed on it may be behind for so long, and catch up."""
+
 UNSETTLED = frozenset(
     {
         ck.KafkaError._ALL_BROKERS_DOWN,
@@ -57,6 +60,7 @@ UNSETTLED = frozenset(
         ck.KafkaError.NOT_COORDINATOR,
         ck.KafkaError.REBALANCE_IN_PROGRESS,
         ck.KafkaError.UNKNOWN_MEMBER_ID,
+        ck.KafkaError.UNSTABLE_OFFSET_COMMIT,
     }
 )
 """What a coordinator says, or does not, while the group rebalances or the broker is away."""
@@ -176,9 +180,16 @@ class Source:
         return reading
 
     def again(self, spans: Mapping[TopicPartition, tuple[int, int]]) -> Iterator[Batch]:
-        """The records of each span ``[first, end)`` once more; the group notices nothing."""
+        """The records of each span ``[first, end)`` once more; the group notices nothing.
+
+        A span may end with a transaction's marker, which is no record, so the end of the log tells
+        that all was read; but not one before the end of the span: a broker that leads the partition
+        since a moment ago, or follows, may not know of the last records yet.
+        """
         left = {each: end for each, (first, end) in spans.items() if first < end}
         self.resume({each: spans[each][0] for each in left})
+        short: set[TopicPartition] = set()
+        heard_s = time.monotonic()
         while left:
             given = self._take(AGAIN_AT_ONCE, AGAIN_WAIT_S)
             if self._assigned is not None or not self._member:
@@ -186,9 +197,17 @@ class Source:
             reading = self._reading(_before(given, spans))
             if not reading.empty:
                 yield reading.batch
-            ended = {_place(news) for news in given.news if _is_end(news)}
-            ended |= {each for each, end in given.positions().items() if end >= left.get(each, end)}
-            left = {each: end for each, end in left.items() if each not in ended}
+            reached, ends = given.positions(), _ends(given.news)
+            if reached:
+                heard_s = time.monotonic()
+            short = short - reached.keys() | ends.keys()
+            left = {
+                each: end
+                for each, end in left.items()
+                if max(reached.get(each, 0), ends.get(each, 0)) < end
+            }
+            if left and short >= left.keys() and time.monotonic() > heard_s + SHORT_FOR_S:
+                raise self._cut(left)
 
     def resume(self, positions: Mapping[TopicPartition, int]) -> None:
         """Read on from these offsets; what was fetched ahead is dropped."""
@@ -223,6 +242,18 @@ class Source:
         self._consumer.close()
 
     def _take(self, at_most: int, wait_s: float) -> Taken[Records]:
+        """What is there now; raises `FencedError` when nothing will come any more.
+
+        librdkafka says so once. Whatever else has happened by then, nobody may miss it.
+        """
+        given = self._given(at_most, wait_s)
+        for news in given.news:
+            error = cast("ck.KafkaError", news.error())
+            if _is_fatal(error):
+                raise FencedError(error.str())
+        return given
+
+    def _given(self, at_most: int, wait_s: float) -> Taken[Records]:
         """What is there now; waits for the first record or piece of news, and for no other.
 
         The consumer itself gives records, too, of partitions that it has begun anew with:
@@ -248,7 +279,9 @@ class Source:
         for message in given.news:
             self._event(message)
         positions = given.positions()
-        self._caught_up -= positions.keys() - {_place(m) for m in given.news if _is_end(m)}
+        ends = _ends(given.news)
+        self._caught_up -= positions.keys()
+        self._caught_up |= {each for each, end in ends.items() if end >= positions.get(each, end)}
         frames: dict[str, pl.DataFrame] = {}
         bad: list[BadRecord] = []
         for topic, records in given.records.items():
@@ -267,21 +300,31 @@ class Source:
         """What the consumer has to say that is not a record."""
         error = cast("ck.KafkaError", message.error())
         if error.code() == ck.KafkaError._PARTITION_EOF:
-            self._caught_up.add(_place(message))
-        elif error.code() == ck.KafkaError._AUTO_OFFSET_RESET:
+            return
+        if error.code() == ck.KafkaError._AUTO_OFFSET_RESET:
             raise LogError(
                 f"what {self._group} reads next is not on the log: records were deleted before "
                 "they were read, or the topic is another one of the same name",
                 where=where(message),
-                todo="raise the topic's retention. To go on without what is gone: "
-                f"`edml topics seek --lost --group {self._group} --to earliest`",
+                todo=f"raise the topic's retention. {self._how_to_go_on()}",
             )
-        elif error.code() == ck.KafkaError.UNKNOWN_TOPIC_OR_PART:
+        if error.code() == ck.KafkaError.UNKNOWN_TOPIC_OR_PART:
             raise _no_topic(message.topic())
-        elif _is_fatal(error):
-            raise FencedError(error.str())
-        else:
-            logger.warning("Kafka: %s", error.str())
+        logger.warning("Kafka: %s", error.str())
+
+    def _cut(self, left: Mapping[TopicPartition, int]) -> LogError:
+        return LogError(
+            f"the log ends before what {self._group} has read of it: its last records were lost "
+            "with a broker, or the topic is another one of the same name",
+            where=", ".join(f"{each}@{end - 1}" for each, end in sorted(left.items())),
+            todo=self._how_to_go_on(),
+        )
+
+    def _how_to_go_on(self) -> str:
+        return (
+            "To go on without what is gone: "
+            f"`edml topics seek --lost --group {self._group} --to earliest`"
+        )
 
     def _assignment(self, ours: Sequence[TopicPartition]) -> Assignment | None:
         """What is ours; None while the group is not yet of one mind about it."""
@@ -312,6 +355,8 @@ class Source:
         fresh: list[TopicPartition] = []
         for each in self._consumer.committed(asked, timeout=TIMEOUT_S):
             place = TopicPartition(each.topic, each.partition)
+            if each.error is not None:  # it tells nothing, not even that there is no offset
+                raise ck.KafkaException(each.error)
             if each.offset >= 0:
                 found[place] = _from_metadata(each.offset, each.metadata)
             else:
@@ -330,8 +375,6 @@ class Source:
         """
         for message in messages:
             error = message.error()
-            if error is not None and _is_fatal(error):
-                raise FencedError(error.str())
             if error is not None and error.code() == ck.KafkaError.UNKNOWN_TOPIC_OR_PART:
                 self._doubtful.add(message.topic())
         try:
@@ -417,9 +460,13 @@ def _is_fatal(error: ck.KafkaError) -> bool:
     return error.fatal() or error.code() in FATAL
 
 
-def _is_end(message: Message) -> bool:
-    error = message.error()
-    return error is not None and error.code() == ck.KafkaError._PARTITION_EOF
+def _ends(news: Iterable[Message]) -> dict[TopicPartition, int]:
+    """The offset at which a partition ended when the consumer had read so far."""
+    return {
+        _place(each): each.offset()
+        for each in news
+        if cast("ck.KafkaError", each.error()).code() == ck.KafkaError._PARTITION_EOF
+    }
 
 
 def _before(
