@@ -57,8 +57,8 @@ class Child:
     def wait_until_it_says(self, word: str) -> str:
         """Wait for a line that begins with a word; gives back the rest of the line."""
         while True:
-            for line in self.said.splitlines():
-                if line.startswith(word):
+            for line in self.said.splitlines(keepends=True):
+                if line.startswith(word) and line.endswith("\n"):  # else it still speaks
                     return line.removeprefix(word).strip()
             self.check()
             time.sleep(POLL_S)

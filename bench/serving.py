@@ -61,8 +61,8 @@ def peers(scene: Scene, guarantee: Guarantee) -> list[Peer]:
     found: list[Peer] = [Pipe(tools, value_bytes(scene))]
     if guarantee == "exactly_once":
         found += [NaivePython(tools), NaiveJava(tools)]
-        if not scene.plan.quick:
-            found.append(KafkaStreams(tools, name=f"{STREAMS}_1", threads=1))
+    if not scene.plan.quick:
+        found.append(KafkaStreams(tools, name=f"{STREAMS}_1", threads=1))
     found += [KafkaStreams(tools, name=f"{STREAMS}_2", threads=2), Quix(tools)]
     if guarantee == "exactly_once" and not scene.plan.quick:
         found.append(Quix(tools, name=f"quix{SAVED_MODEL}", flavour="savedmodel"))

@@ -8,7 +8,9 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 import confluent_kafka as ck
@@ -19,13 +21,21 @@ MOMENTS: Final = {
     "outputs sent": ("commit_transaction", "before"),
     "commit asked": ("commit_transaction", "during"),
     "committed": ("commit_transaction", "after"),
-    "partitions revoked": ("on_revoke", "before"),
+    "partitions revoked": ("on_revoke", "in flight"),
     "partitions assigned": ("on_assign", "after"),
 }
-"""Moments by name: of which call, and on what side of it."""
+"""Moments by name: of which call, and on what side of it.
+
+``in flight`` is before it, while a transaction is open: its outputs are on the log.
+"""
 
 DURING_S: Final = 0.001
 FLUSH_S: Final = 10.0
+IN_FLIGHT_S: Final = 0.2
+"""A commit is under way for so long that it meets whatever the loop does next."""
+
+BEGUN_S: Final = 2.0
+"""Its outputs are on the log before that, if one has begun."""
 
 
 class Moment:
@@ -36,15 +46,18 @@ class Moment:
         self.call, self.side = MOMENTS[name]
         self._left = int(nth)
         self._signal = signal.SIGSTOP if how == "freeze" else signal.SIGKILL
+        self.in_flight = threading.Event()
 
     def around(self, name: str, call: Callable[..., Any], *arguments: Any) -> Any:
         """Make a call, and strike if it is the one."""
         if name != self.call:
             return call(*arguments)
+        if self.side == "in flight" and not self.in_flight.wait(BEGUN_S):
+            return call(*arguments)
         self._left -= 1
         if self._left != 0:
             return call(*arguments)
-        if self.side == "before":
+        if self.side in ("before", "in flight"):
             self._strike()
         elif self.side == "during":
             threading.Timer(DURING_S, self._strike).start()
@@ -70,6 +83,10 @@ def crashing_producer(moment: Moment) -> type[ck.Producer]:
 
         def commit_transaction(self, *arguments: Any) -> Any:
             super().flush(FLUSH_S)  # the outputs are on the log, uncommitted
+            if moment.side == "in flight":
+                moment.in_flight.set()
+                time.sleep(IN_FLIGHT_S)
+                moment.in_flight.clear()
             return moment.around("commit_transaction", super().commit_transaction, *arguments)
 
     return Crashing
@@ -98,7 +115,10 @@ def main() -> None:
     ck.Producer = crashing_producer(moment)  # type: ignore[misc]
     ck.Consumer = crashing_consumer(moment)  # type: ignore[misc]
     from edml.cli.main import main
+    from edml.runtime import runner
 
+    if moment.side == "in flight":  # read on while a commit is under way, however small it is
+        runner.Pace = partial(runner.Pace, overlap_from=1)  # type: ignore[misc, assignment]
     main(sys.argv[2:])
 
 

@@ -67,3 +67,5 @@ def test_killed_during_a_rebalance(scene: Scene) -> None:
     strikes = scene.plan.strikes * 3 * len(COMMANDS)
     verdict = scene.conclude("kill -9 during a rebalance", strikes)
     assert verdict.clean, verdict
+    assert verdict.aborted >= scene.plan.strikes
+    assert verdict.vain > 0

@@ -3,6 +3,7 @@
 import pytest
 from confluent_kafka.admin import NewPartitions
 
+from edml.kafka.group_offsets import places
 from edml.kafka.spans import span
 from tests.broker.city import City, eventually, times_each
 from tests.broker.conftest import terminal
@@ -88,6 +89,58 @@ def test_events_deleted_under_the_reader(city: City) -> None:
             eventually(lambda: city.predictions().height >= 100 * (number + 1))  # noqa: B023
             cut(city, topic, dict(span(client, topic).end))
     assert times_each(city.predictions(), "uuid") == {1: 300}
+
+
+def test_what_scoring_has_to_read_again_is_deleted(city: City, terminal: Terminal) -> None:
+    """What still waits is gone from the log: it is told, and scoring can go on without, from there.
+
+    Nothing is scored twice, and what waits in other partitions meets its outcome.
+    """
+    city.publish(V1)
+    served(city, 100)
+    topic, client = city.app.predictions_topic, city.cluster.settings.client()
+    ends = {each.partition(): each.offset() + 1 for each in city.read(topic)}
+    with city.scoring():
+        eventually(lambda: _read_so_far(city, topic) == ends)
+    waiting = {each.key() for each in city.read(topic) if each.partition() == 0}
+    cut(city, topic, {0: ends[0]})
+    said = str(failure(city, "score"))
+    assert f"what {group(city, 'score')} has to read again is not on the log" in said
+    assert f"{topic}[0]" in said
+    seek = ("topics", "seek", "--lost", "--group", "score", "--json", "--to", "earliest")
+    eventually(lambda: terminal(*seek).code == 0)
+    assert _read_so_far(city, topic) == ends
+    city.drop_off(trips(100))
+    with city.scoring():
+        eventually(lambda: len(city.read(city.app.scored_topic)) >= 100 - len(waiting))
+    scored = [each.key() for each in city.read(city.app.scored_topic)]
+    assert len(scored) == len(set(scored)) == 100 - len(waiting)
+    assert waiting
+    assert not waiting & set(scored)
+    assert span(client, topic).first[0] == ends[0]
+
+
+def _read_so_far(city: City, topic: str) -> dict[int, int]:
+    """The offsets that scoring has committed of a topic."""
+    client = city.cluster.settings.client()
+    return {
+        each.partition: at for each, at in places(client, group(city, "score"), [topic]).items()
+    }
+
+
+def test_predictions_deleted_before_they_were_scored(city: City) -> None:
+    """The gap is told with its place; nothing is scored around it in silence."""
+    city.publish(V1)
+    served(city, 50)
+    topic = city.app.predictions_topic
+    with city.scoring():
+        eventually(lambda: bool(_read_so_far(city, topic)))
+    served(city, 50, first=50)
+    ends = {each.partition(): each.offset() + 1 for each in city.read(topic)}
+    cut(city, topic, {1: ends[1]})
+    said = str(failure(city, "score"))
+    assert "is not on the log" in said
+    assert f"{topic}[1]" in said
 
 
 @pytest.mark.long

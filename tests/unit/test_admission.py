@@ -121,6 +121,13 @@ def test_a_model_that_predicts_what_is_no_number_is_refused(model: Model, tmp_pa
         admit(parcels, replace(divided, self_test=weightless))
 
 
+def test_a_model_that_answers_in_another_shape_is_refused(model: Model, tmp_path: Path) -> None:
+    """As many numbers as rows, whatever the signature leaves open."""
+    distinct = helper.make_node("Unique", ["weight_g"], ["hours"])
+    with pytest.raises(ModelRefusedError, match=r"'hours' of shape \[\d+\] for \d+ rows"):
+        admit(parcels, drawn(model, tmp_path, distinct))
+
+
 def test_a_model_may_take_a_field_of_the_event(model: Model, tmp_path: Path) -> None:
     """Inputs are bound to features and to the event's own fields alike."""
     lifted = drawn(model, tmp_path, helper.make_node("Exp", ["weight_kg"], ["hours"]), "weight_kg")

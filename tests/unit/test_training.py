@@ -7,6 +7,7 @@ from typing import Any
 
 import narwhals as nw
 import numpy as np
+import onnx
 import polars as pl
 import pytest
 
@@ -84,6 +85,14 @@ def test_flavours_agree_whatever_the_columns(shape: str, tmp_path: Path) -> None
     assert one.shape == (rows,)
     assert np.isfinite(one.astype(np.float64)).all()
     assert other == pytest.approx(one, rel=1e-4, abs=1e-4)
+
+
+def test_categories_are_looked_up_and_not_multiplied(training: Result) -> None:
+    """The ONNX graph gathers rows of its tables; no category becomes zeros and a one."""
+    model = onnx.load(training.artefact.folder / "model.onnx")
+    used = {node.op_type for node in model.graph.node}
+    assert "Gather" in used
+    assert not used & {"OneHot", "Equal", "Where"}
 
 
 def test_the_description_tells_all(training: Result) -> None:

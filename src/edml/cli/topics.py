@@ -138,7 +138,8 @@ Example:
 @click.option(
     "--lost",
     is_flag=True,
-    help="Only partitions where the group has no place, or one that is no longer on the log.",
+    help="Only partitions where the group has no place, or one that is no longer on the log. Where "
+    "only what it has to read again is gone, it stays, and does without.",
 )
 @json_option
 def seek(

@@ -1,7 +1,7 @@
 """Where a consumer group is, and how it is put elsewhere: never while it reads."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
@@ -11,7 +11,9 @@ from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from edml.errors import LogError, UsageError
 from edml.events import TopicPartition
+from edml.kafka.committed import as_committed, as_offsets
 from edml.kafka.spans import QUIET, TIMEOUT_S, Client, Offsets, asking, listed, span, spans
+from edml.runtime.log import Committed
 
 To = Literal["earliest", "latest"] | datetime
 
@@ -39,7 +41,12 @@ def committed(client: Client, group: str) -> dict[TopicPartition, int]:
 
 
 def places(client: Client, group: str, topics: Iterable[str]) -> dict[TopicPartition, int]:
-    """The offset that a group has committed of each partition of some topics, where it has one.
+    """The offset that a group has committed of each partition of some topics, where it has one."""
+    return {each: place.offset for each, place in _noted(client, group, topics).items()}
+
+
+def _noted(client: Client, group: str, topics: Iterable[str]) -> dict[TopicPartition, Committed]:
+    """The same with what is noted beside it.
 
     Asked as a member would: librdkafka's own admin call ends the whole process when the group's
     coordinator is not there yet (a null pointer in ``rd_kafka_handle_OffsetFetch``).
@@ -62,10 +69,17 @@ def places(client: Client, group: str, topics: Iterable[str]) -> dict[TopicParti
                 todo="try again: its coordinator may have been busy with it",
             )
     return {
-        TopicPartition(each.topic, each.partition): each.offset
+        TopicPartition(each.topic, each.partition): _place(each)
         for each in answers
         if each.offset >= 0
     }
+
+
+def _place(answer: Place) -> Committed:
+    try:
+        return as_committed(answer.offset, answer.metadata)
+    except ValueError:  # it is the group of another client, which has words of its own
+        return Committed(answer.offset, answer.offset, {})
 
 
 def seek(
@@ -73,41 +87,51 @@ def seek(
 ) -> tuple[Moved, ...]:
     """Have a group go on elsewhere on all partitions of some topics, or on those that it has lost.
 
-        ``earliest`` and ``latest`` are the first offset that there is and the one after the last; a
-    time stands for the first record whose timestamp is not before it. A partition is ``lost`` when
-    the group has no place there, or one that is no longer on the log. What the group had noted
-    beside its offsets is let go. Raises `UsageError` while the group has members, and `LogError`
+    ``earliest`` and ``latest`` are the first offset that there is and the one after the last; a
+    time stands for the first record whose timestamp is not before it. What the group had noted
+    beside its offsets is let go. A partition is ``lost`` when the group has no place there, or one
+    that is no longer on the log. Where only what it has to read again is gone, it stays where it
+    is, and does without. Raises `UsageError` while the group has members, and `LogError`
     when the log refuses.
     """
     names = tuple(topics)
-    before = places(client, group, names)
-    after = {each: offset for topic in names for each, offset in _offsets(client, topic, to)}
+    before = _noted(client, group, names)
+    after = {
+        each: Committed(offset, offset, {})
+        for topic in names
+        for each, offset in _offsets(client, topic, to)
+    }
     with asking(client) as admin:
         _refuse_members(admin, group)
         if lost:
-            gone = _lost(client, names, before)
-            after = {each: offset for each, offset in after.items() if each in gone}
+            after = dict(_found_again(client, names, before, after))
         if not after:
             return ()
-        asked = [Place(*each, offset) for each, offset in after.items()]
-        (answer,) = admin.alter_consumer_group_offsets(
-            [ConsumerGroupTopicPartitions(group, asked)], request_timeout=TIMEOUT_S
-        ).values()
+        asked = ConsumerGroupTopicPartitions(group, as_offsets(after))
+        (answer,) = admin.alter_consumer_group_offsets([asked], request_timeout=TIMEOUT_S).values()
         _check(group, answer.result().topic_partitions or [])
-    return tuple(Moved(each, before.get(each), offset) for each, offset in after.items())
+    return tuple(
+        Moved(each, before[each].offset if each in before else None, place.offset)
+        for each, place in after.items()
+    )
 
 
-def _lost(
-    client: Client, topics: Iterable[str], before: Mapping[TopicPartition, int]
-) -> set[TopicPartition]:
-    """The partitions where a group has no place, or one that is no longer on the log."""
-    return {
-        TopicPartition(topic, number)
-        for topic in topics
-        for found in [span(client, topic)]
-        for number, end in found.end.items()
-        if not found.first[number] <= before.get(TopicPartition(topic, number), -1) <= end
-    }
+def _found_again(
+    client: Client,
+    topics: Iterable[str],
+    before: Mapping[TopicPartition, Committed],
+    after: Mapping[TopicPartition, Committed],
+) -> Iterator[tuple[TopicPartition, Committed]]:
+    """Where a group goes on that has lost its place, or something that it has to read again."""
+    for topic in topics:
+        on_log = span(client, topic)
+        for number, first in on_log.first.items():
+            partition = TopicPartition(topic, number)
+            place = before.get(partition)
+            if place is None or not first <= place.offset <= on_log.end[number]:
+                yield partition, after[partition]
+            elif place.rewind < first:
+                yield partition, replace(place, rewind=first)
 
 
 def _check(group: str, answers: Iterable[Place]) -> None:

@@ -31,10 +31,11 @@ from edml.errors import LogError
 from edml.events import Outputs, TopicPartition
 from edml.kafka.bulk_producer import BulkProducer, fits
 from edml.kafka.burial import Burial, DeadLetters, Flushes, flush, wait_for_room
+from edml.kafka.committed import as_offsets
 from edml.kafka.librdkafka import handle
 from edml.kafka.packed import Packed, produce
 from edml.kafka.serdes import Record
-from edml.kafka.source import WHEN_AWAY, KafkaReading, as_offsets
+from edml.kafka.source import WHEN_AWAY, KafkaReading
 from edml.runtime.log import AbortedError, Committed, FencedError, RefusedError, StuckError
 
 logger = logging.getLogger(__name__)

@@ -5,7 +5,6 @@ together. Offsets and the group's metadata are captured with each batch. What wa
 rebalance is dropped in the rebalance, and never reaches anybody.
 """
 
-import json
 import logging
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -19,6 +18,7 @@ import polars as pl
 from edml.errors import LogError, RegistryUnavailableError, TopicError
 from edml.events import OFFSET, PARTITION, TIMESTAMP, Batch, Rejected, TopicPartition
 from edml.kafka.codec.decode import Bad, Decoded
+from edml.kafka.committed import as_committed, as_offsets
 from edml.kafka.fetched import Inlet
 from edml.kafka.message import PROMPT, Message, Records, Taken, consume, taken, where
 from edml.runtime.log import Assignment, Committed, FencedError, ReassignedError
@@ -64,6 +64,9 @@ UNSETTLED = frozenset(
     }
 )
 """What a coordinator says, or does not, while the group rebalances or the broker is away."""
+
+NEXT: Final = "reads next is not on the log: records were deleted before they were read"
+AGAIN: Final = "has to read again is not on the log: records were deleted that its state is made of"
 
 FATAL = frozenset({ck.KafkaError._FATAL, ck.KafkaError.FENCED_INSTANCE_ID})
 """What a consumer says when another has its place."""
@@ -194,7 +197,7 @@ class Source:
             given = self._take(AGAIN_AT_ONCE, AGAIN_WAIT_S)
             if self._assigned is not None or not self._member:
                 raise ReassignedError
-            reading = self._reading(_before(given, spans))
+            reading = self._reading(_before(given, spans), AGAIN)
             if not reading.empty:
                 yield reading.batch
             reached, ends = given.positions(), _ends(given.news)
@@ -275,9 +278,10 @@ class Source:
             return NEWS_EVERY_S
         return wait_s if self._assigned is not None else 0
 
-    def _reading(self, given: Taken[Records]) -> KafkaReading:
+    def _reading(self, given: Taken[Records], gone: str = NEXT) -> KafkaReading:
+        """Records decoded; ``gone`` tells what it means when they are not on the log."""
         for message in given.news:
-            self._event(message)
+            self._event(message, gone)
         positions = given.positions()
         ends = _ends(given.news)
         self._caught_up -= positions.keys()
@@ -296,15 +300,14 @@ class Source:
             given.records,
         )
 
-    def _event(self, message: Message) -> None:
+    def _event(self, message: Message, gone: str) -> None:
         """What the consumer has to say that is not a record."""
         error = cast("ck.KafkaError", message.error())
         if error.code() == ck.KafkaError._PARTITION_EOF:
             return
         if error.code() == ck.KafkaError._AUTO_OFFSET_RESET:
             raise LogError(
-                f"what {self._group} reads next is not on the log: records were deleted before "
-                "they were read, or the topic is another one of the same name",
+                f"what {self._group} {gone}, or the topic is another one of the same name",
                 where=where(message),
                 todo=f"raise the topic's retention. {self._how_to_go_on()}",
             )
@@ -358,7 +361,7 @@ class Source:
             if each.error is not None:  # it tells nothing, not even that there is no offset
                 raise ck.KafkaException(each.error)
             if each.offset >= 0:
-                found[place] = _from_metadata(each.offset, each.metadata)
+                found[place] = as_committed(each.offset, each.metadata)
             else:
                 fresh.append(place)
         if not fresh:
@@ -410,29 +413,6 @@ def _no_topic(topic: str) -> TopicError:
         where=topic,
         todo="create it with `edml topics create`",
     )
-
-
-def as_offsets(places: Mapping[TopicPartition, Committed]) -> list[ck.TopicPartition]:
-    """Offsets with the metadata that a restart needs."""
-    return [
-        ck.TopicPartition(each.topic, each.partition, place.offset, _to_metadata(place))
-        for each, place in places.items()
-    ]
-
-
-def _to_metadata(place: Committed) -> str:
-    """At most 4 KiB (``offset.metadata.max.bytes``); the rewind is told as a distance."""
-    told: dict[str, Any] = {}
-    if place.rewind < place.offset:
-        told["back"] = place.offset - place.rewind
-    if place.note:
-        told["note"] = dict(place.note)
-    return json.dumps(told, separators=(",", ":")) if told else ""
-
-
-def _from_metadata(offset: int, metadata: str | None) -> Committed:
-    told = json.loads(metadata) if metadata else {}
-    return Committed(offset, offset - told.get("back", 0), told.get("note", {}))
 
 
 def decoded(
