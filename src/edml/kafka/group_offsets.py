@@ -61,13 +61,11 @@ def _noted(client: Client, group: str, topics: Iterable[str]) -> dict[TopicParti
         answers = consumer.committed(asked, timeout=TIMEOUT_S)
     finally:
         consumer.close()
-    for each in answers:
-        if each.error is not None:
-            raise LogError(
-                f"the offset of {group} cannot be read: {each.error.str()}",
-                where=str(TopicPartition(each.topic, each.partition)),
-                todo="try again: its coordinator may have been busy with it",
-            )
+    _check(
+        answers,
+        f"the offset of {group} cannot be read",
+        todo="try again: its coordinator may have been busy with it",
+    )
     return {
         TopicPartition(each.topic, each.partition): _place(each)
         for each in answers
@@ -109,7 +107,11 @@ def seek(
             return ()
         asked = ConsumerGroupTopicPartitions(group, as_offsets(after))
         (answer,) = admin.alter_consumer_group_offsets([asked], request_timeout=TIMEOUT_S).values()
-        _check(group, answer.result().topic_partitions or [])
+        _check(
+            answer.result().topic_partitions or [],
+            f"the offset of {group} cannot be set",
+            todo="see that nothing reads as this group, and that you may set its offsets",
+        )
     return tuple(
         Moved(each, before[each].offset if each in before else None, place.offset)
         for each, place in after.items()
@@ -134,13 +136,13 @@ def _found_again(
                 yield partition, replace(place, rewind=first)
 
 
-def _check(group: str, answers: Iterable[Place]) -> None:
+def _check(answers: Iterable[Place], what: str, *, todo: str) -> None:
     for each in answers:
         if each.error is not None:
             raise LogError(
-                f"the offset of {group} cannot be set: {each.error.str()}",
+                f"{what}: {each.error.str()}",
                 where=str(TopicPartition(each.topic, each.partition)),
-                todo="see that nothing reads as this group, and that you may set its offsets",
+                todo=todo,
             )
 
 
