@@ -108,7 +108,7 @@ def test_what_is_fatal_is_heard_while_records_are_read_again() -> None:
         list(offsets((0, 7), [said(FATAL)]))
 
 
-def test_an_offset_that_is_not_told_is_none(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_offset_that_is_not_told_is_asked_for_again(caplog: pytest.LogCaptureFixture) -> None:
     """A partition whose offset is being written has one: it is asked for again."""
     with closing(Scripted()) as scripted:
         consumer = scripted._consumer  # noqa: SLF001
