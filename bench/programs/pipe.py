@@ -6,7 +6,7 @@ Its clients and Python's collector are set as edml's are, and it takes as much a
 import confluent_kafka as ck
 
 from bench.programs.job import job, stopped
-from edml.cli.running import collect_garbage_seldom
+from edml.cli.running import collect_garbage_seldom, switch_threads_soon
 from edml.kafka.log import FETCHES
 from edml.kafka.sink import LINGER_MS, ONE_IN_FLIGHT
 
@@ -15,6 +15,7 @@ def main() -> None:
     """Pipe until told to stop."""
     told, stop = job(), stopped()
     collect_garbage_seldom()
+    switch_threads_soon()
     exactly_once = told["guarantee"] == "exactly_once"
     at_most, value = int(told["batch"]), bytes(int(told["value_bytes"]))
     consumer = ck.Consumer(

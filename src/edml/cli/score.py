@@ -9,7 +9,12 @@ from edml.cli.options import (
     partitions_option,
     verbose_option,
 )
-from edml.cli.running import collect_garbage_seldom, log_to_terminal, stopped_by_signals
+from edml.cli.running import (
+    collect_garbage_seldom,
+    log_to_terminal,
+    stopped_by_signals,
+    switch_threads_soon,
+)
 from edml.cli.workers import again, supervise, workers_option
 
 
@@ -38,6 +43,7 @@ def command(
 
     log_to_terminal(verbose=verbose)
     collect_garbage_seldom()
+    switch_threads_soon()
     with wiring.cluster(app, partitions) as cluster, stopped_by_signals() as stop:
         if workers > 1:
             cluster.create()
