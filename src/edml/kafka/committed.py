@@ -1,7 +1,7 @@
 """Where a group is, and what is noted beside it, as the group's coordinator keeps them."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import confluent_kafka as ck
@@ -27,6 +27,24 @@ def as_committed(offset: int, metadata: str | None) -> Committed:
     if not isinstance(told, dict):
         raise ValueError(f"{metadata!r} is no place")  # noqa: TRY004  as for what is no JSON
     return Committed(offset, offset - told.get("back", 0), told.get("note", {}))
+
+
+def is_held(
+    client: Mapping[str, Any], places: Collection[TopicPartition], *, within_s: float
+) -> bool:
+    """Whether a transaction that is not over keeps a group's offsets from being told (KIP-447).
+
+    So it is when they are told to those who do not care; ``client`` has the ``group.id``.
+    """
+    asked = [ck.TopicPartition(each.topic, each.partition) for each in places]
+    consumer = ck.Consumer({**client, "isolation.level": "read_uncommitted"})
+    try:
+        answers = consumer.committed(asked, timeout=within_s)
+    except ck.KafkaException:
+        return False
+    finally:
+        consumer.close()
+    return all(each.error is None for each in answers)
 
 
 def _metadata(place: Committed) -> str:

@@ -18,7 +18,7 @@ import polars as pl
 from edml.errors import LogError, RegistryUnavailableError, TopicError
 from edml.events import OFFSET, PARTITION, TIMESTAMP, Batch, Rejected, TopicPartition
 from edml.kafka.codec.decode import Bad, Decoded
-from edml.kafka.committed import as_committed, as_offsets
+from edml.kafka.committed import as_committed, as_offsets, is_held
 from edml.kafka.fetched import Inlet
 from edml.kafka.message import PROMPT, Message, Records, Taken, consume, taken, where
 from edml.runtime.log import Assignment, Committed, FencedError, ReassignedError
@@ -26,6 +26,12 @@ from edml.runtime.log import Assignment, Committed, FencedError, ReassignedError
 logger = logging.getLogger(__name__)
 
 TIMEOUT_S = 30.0
+ASK_S = 5.0
+"""What is committed is waited for this long, and asked for again: who is told to stop does."""
+
+HELD_AFTER_S = 20.0
+"""A transaction of ours is over by then, however it ended (``transaction.timeout.ms``)."""
+
 SOCKET_TIMEOUT_MS = 10_000
 WHEN_AWAY: Final[Mapping[str, Any]] = {
     "reconnect.backoff.max.ms": 1_000,
@@ -66,6 +72,11 @@ UNSETTLED = frozenset(
 """What a coordinator says, or does not, while the group rebalances or the broker is away."""
 
 NEXT: Final = "reads next is not on the log: records were deleted before they were read"
+HELD: Final = (
+    "A transaction that is not over holds the offsets of {group}. Ours are over by now, however "
+    "they ended. If the offsets stay held, the broker has lost a transaction's end, and its own "
+    "kafka-transactions.sh finds that (find-hanging) and ends it (abort)"
+)
 AGAIN: Final = "has to read again is not on the log: records were deleted that its state is made of"
 
 FATAL = frozenset({ck.KafkaError._FATAL, ck.KafkaError.FENCED_INSTANCE_ID})
@@ -141,21 +152,21 @@ class Source:
         self._doubtful: set[str] = set()
         self._positions: dict[TopicPartition, int] = {}
         self._caught_up: set[TopicPartition] = set()
-        self._consumer = ck.Consumer(
-            {
-                **WHEN_AWAY,
-                **PROMPT,
-                "socket.timeout.ms": SOCKET_TIMEOUT_MS,
-                **config,
-                "partition.assignment.strategy": "range",
-                "isolation.level": "read_committed",
-                "enable.auto.commit": False,
-                "enable.auto.offset.store": False,
-                "enable.partition.eof": True,
-                "auto.offset.reset": "error",
-                "socket.nagle.disable": True,
-            }
-        )
+        self._asked_s: float | None = None
+        self._config = {
+            **WHEN_AWAY,
+            **PROMPT,
+            "socket.timeout.ms": SOCKET_TIMEOUT_MS,
+            **config,
+            "partition.assignment.strategy": "range",
+            "isolation.level": "read_committed",
+            "enable.auto.commit": False,
+            "enable.auto.offset.store": False,
+            "enable.partition.eof": True,
+            "auto.offset.reset": "error",
+            "socket.nagle.disable": True,
+        }
+        self._consumer = ck.Consumer(self._config)
         self._inlet = Inlet(self._consumer)
         self._consumer.subscribe(
             list(decoders),
@@ -339,10 +350,18 @@ class Source:
                 raise FencedError(cause.str()) from error
             if not (cause.retriable() or cause.code() in UNSETTLED):
                 raise
-            logger.warning("Waiting for what is committed. %s", cause.str())
+            logger.warning("Waiting for what is committed. %s", self._why(cause, ours))
             return None
-        self._assigned = None
+        self._assigned = self._asked_s = None
         return Assignment(committed)
+
+    def _why(self, cause: ck.KafkaError, ours: Collection[TopicPartition]) -> str:
+        """Why nothing is told of what is committed, as far as can be known."""
+        now = time.monotonic()
+        self._asked_s = now if self._asked_s is None else self._asked_s
+        if now < self._asked_s + HELD_AFTER_S or not is_held(self._config, ours, within_s=ASK_S):
+            return cause.str()
+        return HELD.format(group=self._group)
 
     def _committed(self, ours: Sequence[TopicPartition]) -> dict[TopicPartition, Committed]:
         """What is committed of our partitions.
@@ -356,7 +375,7 @@ class Source:
         asked = [ck.TopicPartition(each.topic, each.partition) for each in ours]
         found: dict[TopicPartition, Committed] = {}
         fresh: list[TopicPartition] = []
-        for each in self._consumer.committed(asked, timeout=TIMEOUT_S):
+        for each in self._consumer.committed(asked, timeout=ASK_S):
             place = TopicPartition(each.topic, each.partition)
             if each.error is not None:  # it tells nothing, not even that there is no offset
                 raise ck.KafkaException(each.error)
@@ -397,6 +416,7 @@ class Source:
     def _on_assign(self, consumer: ck.Consumer, partitions: list[ck.TopicPartition]) -> None:
         consumer.assign([])  # nothing is fetched before the state is ready
         self._assigned = [TopicPartition(each.topic, each.partition) for each in partitions]
+        self._asked_s = None
         self._member = True
 
     def _on_revoke(self, consumer: ck.Consumer, partitions: list[ck.TopicPartition]) -> None:
