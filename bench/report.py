@@ -166,8 +166,8 @@ def _profile(figures: Figures) -> Iterator[str]:
     yield from table(["thread", "what", "CPU µs a record"], rows)
     yield ""
     yield (
-        f"Some thread holds Python's interpreter lock for {figures['gil']:.0%} of the time: "
-        "what is left is prediction, decoding and waiting."
+        "py-spy found a thread with the interpreter's lock in "
+        f"{figures['gil']:.0%} of its samples."
     )
 
 
