@@ -71,7 +71,7 @@ class Row:
 
 
 def profile(scene: Scene) -> dict[str, Any]:
-    """The table, who holds the interpreter's lock, and the bare pipe's processor time beside it."""
+    """Where the processor time of one record goes, thread by thread."""
     ours = scene.edml("onnx", "onnx", name="onnx")
     stage, backlog = scene.stage, scene.backlog
     stage.create(ours.output)
@@ -83,7 +83,6 @@ def profile(scene: Scene) -> dict[str, Any]:
     stage.truncate(ours.output)
     for row in figures["rows"]:
         print(f"  {row['thread']:<12} {row['stage']:<55} {row['cpu_us']:5.2f} µs", flush=True)
-    print(f"  the interpreter's lock is held {figures['gil']:.0%} of the time", flush=True)
     return figures
 
 
@@ -99,14 +98,12 @@ def _watched(scene: Scene, ours: Edml, child: Child) -> dict[str, Any]:
     records = stage.end(ours.output) - first
     cpu = {each: s - taken.get(each, 0.0) for each, s in _threads(child.pid).items()}
     names = {each: _name(child.pid, each) for each in cpu}
-    holding = _sampled(child, stage.folder / "holding.txt", "--gil")
     child.check()
     found = rows(stacks, cpu, names, records, main=child.pid)
     return {
         "records": records,
         "rows": [vars(each) for each in found],
         "cpu_us": sum(each.cpu_us for each in found),
-        "gil": sum(each.times for each in holding) / (RATE * SECONDS),
     }
 
 
@@ -189,11 +186,11 @@ def _call(frame: str) -> str:
     return ".".join((*module, told["function"]))
 
 
-def _sampled(child: Child, file: Path, *arguments: str) -> list[Stack]:
+def _sampled(child: Child, file: Path) -> list[Stack]:
     command = [
         str(BENCH_PYTHON.with_name("py-spy")), "record", "--pid", str(child.pid),
         "--duration", str(SECONDS), "--rate", str(RATE), "--threads", "--function",
-        "--full-filenames", "--nonblocking", "--format", "raw", "--output", str(file), *arguments,
+        "--full-filenames", "--nonblocking", "--format", "raw", "--output", str(file),
     ]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:

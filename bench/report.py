@@ -164,11 +164,6 @@ def _profile(figures: Figures) -> Iterator[str]:
         ["", "**in all**", f"**{figures['cpu_us']:.2f}**"],
     ]
     yield from table(["thread", "what", "CPU µs a record"], rows)
-    yield ""
-    yield (
-        "py-spy found a thread with the interpreter's lock in "
-        f"{figures['gil']:.0%} of its samples."
-    )
 
 
 PLOTS = {
