@@ -1,12 +1,12 @@
 """The limit: consume → produce_batch → commit, and nothing between; every value is the same.
 
-Its clients and Python's collector are set as edml's are, and it takes as much at once.
+Its clients and Python itself are set as edml's are, and it takes as much at once.
 """
 
 import confluent_kafka as ck
 
 from bench.programs.job import job, stopped
-from edml.cli.running import collect_garbage_seldom, switch_threads_soon
+from edml.cli.running import suit_large_batches
 from edml.kafka.log import FETCHES
 from edml.kafka.sink import LINGER_MS, ONE_IN_FLIGHT
 
@@ -14,8 +14,7 @@ from edml.kafka.sink import LINGER_MS, ONE_IN_FLIGHT
 def main() -> None:
     """Pipe until told to stop."""
     told, stop = job(), stopped()
-    collect_garbage_seldom()
-    switch_threads_soon()
+    suit_large_batches()
     exactly_once = told["guarantee"] == "exactly_once"
     at_most, value = int(told["batch"]), bytes(int(told["value_bytes"]))
     consumer = ck.Consumer(

@@ -52,22 +52,19 @@ def log_to_terminal(*, verbose: bool) -> None:
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 
-def collect_garbage_seldom() -> None:
-    """Have Python look for cycles of garbage once in some large batches, not twenty times in each.
+def suit_large_batches() -> None:
+    """Have Python look for garbage seldom, and part its threads soon.
 
     A batch is tens of thousands of objects without a cycle among them, freed as soon as it is
-    committed; to walk over them again and again takes a third of the time that a record takes. What
-    is there already (modules, models) is never walked over again.
+    committed; to walk over them again and again takes a third of the time that a record takes. So
+    Python looks for cycles once in some large batches, not twenty times in each. What is there
+    already (modules, models) is never walked over again.
+
+    The thread that reads and predicts gives the interpreter's lock away with each call of the
+    model, some fifteen times a batch, and has to get it back from the one that commits: after half
+    a millisecond, not five.
     """
     gc.collect()
     gc.freeze()
     gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS, *gc.get_threshold()[1:])
-
-
-def switch_threads_soon() -> None:
-    """Have a thread that works in Python let another one go on after half a millisecond, not five.
-
-    The one that reads and predicts gives the interpreter's lock away with each call of the model,
-    some fifteen times a batch, and would wait for the one that commits each time.
-    """
     sys.setswitchinterval(SWITCH_AFTER_S)

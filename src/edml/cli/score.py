@@ -9,12 +9,7 @@ from edml.cli.options import (
     partitions_option,
     verbose_option,
 )
-from edml.cli.running import (
-    collect_garbage_seldom,
-    log_to_terminal,
-    stopped_by_signals,
-    switch_threads_soon,
-)
+from edml.cli.running import log_to_terminal, stopped_by_signals, suit_large_batches
 from edml.cli.workers import again, supervise, workers_option
 
 
@@ -42,8 +37,7 @@ def command(
     from edml.wiring.scoring import score
 
     log_to_terminal(verbose=verbose)
-    collect_garbage_seldom()
-    switch_threads_soon()
+    suit_large_batches()
     with wiring.cluster(app, partitions) as cluster, stopped_by_signals() as stop:
         if workers > 1:
             cluster.create()

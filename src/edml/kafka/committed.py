@@ -1,7 +1,7 @@
 """Where a group is, and what is noted beside it, as the group's coordinator keeps them."""
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import confluent_kafka as ck
@@ -23,35 +23,44 @@ def as_committed(offset: int, metadata: str | None) -> Committed:
 
     Raises `ValueError` for metadata that is not `edml`'s.
     """
-    told = json.loads(metadata) if metadata else {}
-    if not isinstance(told, dict):
+    noted = json.loads(metadata) if metadata else {}
+    if not isinstance(noted, dict):
         raise ValueError(f"{metadata!r} is no place")  # noqa: TRY004  as for what is no JSON
-    return Committed(offset, offset - told.get("back", 0), told.get("note", {}))
+    return Committed(offset, offset - noted.get("back", 0), noted.get("note", {}))
+
+
+def told(
+    client: Mapping[str, Any], places: Iterable[TopicPartition], *, within_s: float
+) -> list[ck.TopicPartition]:
+    """What a group's coordinator tells of some places; ``client`` has the ``group.id``."""
+    asked = [ck.TopicPartition(*each) for each in places]
+    consumer = ck.Consumer(dict(client))
+    try:
+        answers: list[ck.TopicPartition] = consumer.committed(asked, timeout=within_s)
+    finally:
+        consumer.close()
+    return answers
 
 
 def is_held(
-    client: Mapping[str, Any], places: Collection[TopicPartition], *, within_s: float
+    client: Mapping[str, Any], places: Iterable[TopicPartition], *, within_s: float
 ) -> bool:
     """Whether a transaction that is not over keeps a group's offsets from being told (KIP-447).
 
-    So it is when they are told to those who do not care; ``client`` has the ``group.id``.
+    So it is when they are told to those who do not care.
     """
-    asked = [ck.TopicPartition(each.topic, each.partition) for each in places]
-    consumer = ck.Consumer({**client, "isolation.level": "read_uncommitted"})
+    careless = {**client, "isolation.level": "read_uncommitted"}
     try:
-        answers = consumer.committed(asked, timeout=within_s)
+        return all(each.error is None for each in told(careless, places, within_s=within_s))
     except ck.KafkaException:
         return False
-    finally:
-        consumer.close()
-    return all(each.error is None for each in answers)
 
 
 def _metadata(place: Committed) -> str:
     """At most 4 KiB (``offset.metadata.max.bytes``); the rewind is told as a distance."""
-    told: dict[str, Any] = {}
+    noted: dict[str, Any] = {}
     if place.rewind < place.offset:
-        told["back"] = place.offset - place.rewind
+        noted["back"] = place.offset - place.rewind
     if place.note:
-        told["note"] = dict(place.note)
-    return json.dumps(told, separators=(",", ":")) if told else ""
+        noted["note"] = dict(place.note)
+    return json.dumps(noted, separators=(",", ":")) if noted else ""

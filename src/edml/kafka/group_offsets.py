@@ -5,13 +5,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
-from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaError, KafkaException
+from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException
 from confluent_kafka import TopicPartition as Place
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from edml.errors import LogError, UsageError
 from edml.events import TopicPartition
-from edml.kafka.committed import as_committed, as_offsets
+from edml.kafka.committed import as_committed, as_offsets, told
 from edml.kafka.spans import QUIET, TIMEOUT_S, Client, Offsets, asking, listed, span, spans
 from edml.runtime.log import Committed
 
@@ -52,15 +52,12 @@ def _noted(client: Client, group: str, topics: Iterable[str]) -> dict[TopicParti
     coordinator is not there yet (a null pointer in ``rd_kafka_handle_OffsetFetch``).
     """
     asked = [
-        Place(topic, number)
+        TopicPartition(topic, number)
         for topic, found in spans(client, topics).items()
         for number in found.end
     ]
-    consumer = Consumer({"log_level": QUIET, **client, "group.id": group})
-    try:
-        answers = consumer.committed(asked, timeout=TIMEOUT_S)
-    finally:
-        consumer.close()
+    member = {"log_level": QUIET, **client, "group.id": group}
+    answers = told(member, asked, within_s=TIMEOUT_S)
     _check(
         answers,
         f"the offset of {group} cannot be read",

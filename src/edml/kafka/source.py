@@ -9,6 +9,7 @@ import logging
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any, Final, Protocol, cast
 
 import confluent_kafka as ck
@@ -72,12 +73,13 @@ UNSETTLED = frozenset(
 """What a coordinator says, or does not, while the group rebalances or the broker is away."""
 
 NEXT: Final = "reads next is not on the log: records were deleted before they were read"
+AGAIN: Final = "has to read again is not on the log: records were deleted that its state is made of"
 HELD: Final = (
     "A transaction that is not over holds the offsets of {group}. Ours are over by now, however "
     "they ended. If the offsets stay held, the broker has lost a transaction's end, and its own "
-    "kafka-transactions.sh finds that (find-hanging) and ends it (abort)"
+    "kafka-transactions.sh finds that (find-hanging) and ends it (abort), which has to be done on "
+    "each partition, with outputs as with offsets"
 )
-AGAIN: Final = "has to read again is not on the log: records were deleted that its state is made of"
 
 FATAL = frozenset({ck.KafkaError._FATAL, ck.KafkaError.FENCED_INSTANCE_ID})
 """What a consumer says when another has its place."""
@@ -152,7 +154,7 @@ class Source:
         self._doubtful: set[str] = set()
         self._positions: dict[TopicPartition, int] = {}
         self._caught_up: set[TopicPartition] = set()
-        self._asked_s: float | None = None
+        self._assigned_s = inf
         self._config = {
             **WHEN_AWAY,
             **PROMPT,
@@ -352,16 +354,15 @@ class Source:
                 raise
             logger.warning("Waiting for what is committed. %s", self._why(cause, ours))
             return None
-        self._assigned = self._asked_s = None
+        self._assigned = None
         return Assignment(committed)
 
-    def _why(self, cause: ck.KafkaError, ours: Collection[TopicPartition]) -> str:
+    def _why(self, cause: ck.KafkaError, ours: Iterable[TopicPartition]) -> str:
         """Why nothing is told of what is committed, as far as can be known."""
-        now = time.monotonic()
-        self._asked_s = now if self._asked_s is None else self._asked_s
-        if now < self._asked_s + HELD_AFTER_S or not is_held(self._config, ours, within_s=ASK_S):
-            return cause.str()
-        return HELD.format(group=self._group)
+        waited_s = time.monotonic() - self._assigned_s
+        if waited_s > HELD_AFTER_S and is_held(self._config, ours, within_s=ASK_S):
+            return HELD.format(group=self._group)
+        return cause.str()
 
     def _committed(self, ours: Sequence[TopicPartition]) -> dict[TopicPartition, Committed]:
         """What is committed of our partitions.
@@ -416,7 +417,7 @@ class Source:
     def _on_assign(self, consumer: ck.Consumer, partitions: list[ck.TopicPartition]) -> None:
         consumer.assign([])  # nothing is fetched before the state is ready
         self._assigned = [TopicPartition(each.topic, each.partition) for each in partitions]
-        self._asked_s = None
+        self._assigned_s = time.monotonic()
         self._member = True
 
     def _on_revoke(self, consumer: ck.Consumer, partitions: list[ck.TopicPartition]) -> None:
